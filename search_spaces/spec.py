@@ -1,0 +1,236 @@
+"""A study as plain values: its strata, what varies in each, its budget and its protocol.
+
+A space is a set of trial configs. It says what may vary; it does not draw, launch or log.
+"""
+
+import itertools
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    Field,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from search_spaces.complaint import complaint, did_you_mean, place_of
+from search_spaces.domain import Domain
+from search_spaces.override import Overrides, check_choosable, put
+from search_spaces.stratum import StrataSpec, Stratum
+from trainables.config import (
+    KNOWN_FORMATS,
+    PRIOR_KINDS,
+    FIDConfig,
+    Fraction,
+    Frozen,
+    ImageFormat,
+    KLAnnealingConfig,
+    LikelihoodConfig,
+    NetworkConfig,
+    OptimizerConfig,
+    Slug,
+    TrialConfig,
+)
+
+_SHARED_WITH_TRIALS = {
+    "objective",
+    "likelihood",
+    "network",
+    "kl_annealing",
+    "optimizer",
+    "fid",
+}
+_ANY_FORMAT = ImageFormat(channels=3, size=32)
+
+
+class DataSpec(Frozen):
+    """What is taken of each data set; see `trainables.config.DataConfig`."""
+
+    num_images: PositiveInt | None = None
+    split_seed: int = 0
+
+
+class DatasetFacts(Frozen):
+    """What a launch found a data set to be."""
+
+    format: ImageFormat
+    fingerprint: str
+
+
+class BudgetSpec(Frozen):
+    """How much each stratum may spend in the search, and where weak trials are stopped.
+
+    Rungs lie at `first_rung` times powers of `reduction_factor`; at each, about one trial in
+    `reduction_factor` goes on (ASHA, Li et al. 2020), once `min_peers` other trials have passed
+    it. `control_share` of the trials, at least one, are never stopped.
+    """
+
+    trials_per_stratum: Annotated[int, Field(ge=0)]
+    max_epochs: PositiveInt
+    first_rung: PositiveInt = 1
+    reduction_factor: Annotated[int, Field(ge=2)] = 2
+    min_peers: Annotated[int, Field(ge=1)] = 3
+    control_share: Fraction = 0.1
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs with a FID and a decision; the last epoch is none of them."""
+        powers = (self.first_rung * self.reduction_factor**k for k in itertools.count())
+        return tuple(itertools.takewhile(lambda epoch: epoch < self.max_epochs, powers))
+
+
+class ConfirmSpec(Frozen):
+    """How the best configs of each stratum are trained again, without pruning."""
+
+    num_configs: PositiveInt = 1
+    num_seeds: PositiveInt = 3
+    max_epochs: PositiveInt | None = None
+
+
+class ResourcesSpec(Frozen):
+    """What one trial takes of a machine; `cpus` is its number of threads, too."""
+
+    cpus: PositiveInt = 1
+    gpus: Annotated[float, Field(ge=0)] = 0
+
+
+class StudySpec(Frozen):
+    """The question of a study.
+
+    `priors` holds what the prior configs of this space share, by kind. `domains` holds what the
+    search varies, by dotted field of a trial's config: under `all` for every stratum, under a
+    prior's kind for the strata of that prior alone. `variants` are fixed overrides, each trained
+    with the confirm seeds and without search. `datasets` is filled by the launch.
+    """
+
+    name: Slug
+    description: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    objective: Literal["exact"] = "exact"
+    strata: StrataSpec
+    data: DataSpec = DataSpec()
+    likelihood: LikelihoodConfig = LikelihoodConfig()
+    network: NetworkConfig = NetworkConfig()
+    kl_annealing: KLAnnealingConfig = KLAnnealingConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    fid: FIDConfig = FIDConfig()
+    priors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    domains: dict[str, dict[str, Domain]] = Field(default_factory=dict)
+    budget: BudgetSpec
+    confirm: ConfirmSpec = ConfirmSpec()
+    resources: ResourcesSpec = ResourcesSpec()
+    variants: dict[Slug, dict[str, Any]] = Field(default_factory=dict)
+    datasets: dict[Slug, DatasetFacts] = Field(default_factory=dict)
+
+    def cells(self) -> list[Stratum]:
+        """The strata of the study, in the order of the table."""
+        return list(itertools.starmap(Stratum, self._product()))
+
+    def _product(self) -> Iterator[tuple[str, str, int]]:
+        axes = self.strata
+        return itertools.product(axes.dataset, axes.prior, axes.latent_size)
+
+    def domains_of(self, stratum: Stratum) -> dict[str, Domain]:
+        """What the search varies in this stratum, by dotted field."""
+        return self.domains.get("all", {}) | self.domains.get(stratum.prior, {})
+
+    def trial_config(self, stratum: Stratum, overrides: Overrides, **fields: Any) -> TrialConfig:
+        """The config of one trial: this space's values, the overrides on top, then `fields`.
+
+        Raises:
+            ValueError: an override names no field, or its value is not allowed there.
+        """
+        facts = self.datasets.get(stratum.dataset)
+        data = self.data.model_dump() | {"dataset": stratum.dataset}
+        if facts is not None:
+            data |= facts.model_dump()
+        elif stratum.dataset not in KNOWN_FORMATS:
+            data["format"] = _ANY_FORMAT
+        values: dict[str, Any] = self.model_dump(include=_SHARED_WITH_TRIALS) | {
+            "data": data,
+            "latent_size": stratum.latent_size,
+            "prior": {"kind": stratum.prior, **deepcopy(self.priors.get(stratum.prior, {}))},
+            "max_epochs": self.budget.max_epochs,
+            **fields,
+        }
+        for path, value in overrides.items():
+            put(values, path, value)
+        return TrialConfig.model_validate(values)
+
+    @field_validator("priors", "domains")
+    @classmethod
+    def _keys_are_priors(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        allowed = (*PRIOR_KINDS, "all") if info.field_name == "domains" else PRIOR_KINDS
+        for key in value:
+            if key not in allowed:
+                raise ValueError(f"{key!r} is no prior{did_you_mean(key, allowed)}")
+        return value
+
+    @model_validator(mode="after")
+    def _only_choosable_fields_vary(self) -> Self:
+        for key, domains in self.domains.items():
+            for path in domains:
+                check_choosable(f"domains.{key}", path)
+        for name, overrides in self.variants.items():
+            for path in overrides:
+                check_choosable(f"variants.{name}", path, also=("objective",))
+        for kind, fields in self.priors.items():
+            if fields.get("kind", kind) != kind:
+                raise ValueError(f"priors.{kind}.kind needs to be {kind}, got {fields['kind']!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_or_search(self) -> Self:
+        num_trials = self.budget.trials_per_stratum
+        if self.variants and num_trials:
+            raise ValueError(
+                "variants are trained without a search, so budget.trials_per_stratum needs to be"
+                f" 0 beside them, got {num_trials}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _every_config_is_valid(self) -> Self:
+        """Tries what every domain reaches, pair by pair: nothing fails in epoch 200."""
+        kinds = {*self.strata.prior, *self.priors, *self.domains} - {"all"}
+        for prior in sorted(kinds):
+            stratum = Stratum(self.strata.dataset[0], prior, self.strata.latent_size[0])
+            self._try(stratum, {}, {f"priors.{prior}": ["prior"]})
+            if prior in self.strata.prior:
+                self._try_domains(stratum, ["all", prior])
+                for name, overrides in self.variants.items():
+                    self._try(stratum, overrides, {f"variants.{name}": list(overrides)})
+            else:  # not a stratum now, but its fields are checked all the same
+                self._try_domains(stratum, [prior])
+        return self
+
+    def _try_domains(self, stratum: Stratum, keys: list[str]) -> None:
+        origins = {f"domains.{key}": list(self.domains.get(key, {})) for key in keys}
+        domains = {
+            path: domain for key in keys for path, domain in self.domains.get(key, {}).items()
+        }
+        samples = [(path, value) for path, d in domains.items() for value in d.examples]
+        first = {path: domain.examples[0] for path, domain in domains.items()}
+        for pair in itertools.combinations_with_replacement(samples, 2):
+            self._try(stratum, first | dict(pair), origins)
+
+    def _try(self, stratum: Stratum, overrides: Overrides, origins: dict[str, list[str]]) -> None:
+        """Refuses overrides that make no config, naming which of `origins` holds the field."""
+        try:
+            self.trial_config(stratum, overrides)
+        except ValidationError as error:
+            place = place_of(error, TrialConfig).split(".")
+            holders = [f"{o}." for o, fields in origins.items() for f in fields if _meet(f, place)]
+            origin = holders[0] if holders else ""
+            reason = complaint(error, TrialConfig)
+            is_base = origin.startswith("priors.")
+            raise ValueError(origin + reason.removeprefix("prior." * is_base)) from error
+
+
+def _meet(field: str, place: list[str]) -> bool:
+    """Whether a field lies in a place, or a place in a field."""
+    return all(a == b for a, b in zip(field.split("."), place, strict=False))

@@ -1,0 +1,31 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+import sys
+
+import typer
+
+from study.cli import machine, model, reading, running
+from trainables.error import InputError
+
+app = typer.Typer(
+    help="Studies of priors over the latent space of VAEs: search, confirm, test, report, export.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for commands in (running.app, reading.app, model.app, machine.app):
+    app.registered_commands += commands.registered_commands
+app.add_typer(machine.data_app, name="data")
+
+
+def main() -> None:
+    """Entry point of `study`: 0 is well, 1 is a study that failed, 2 is wrong usage."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,63 @@
+"""Commands that only read: show, status, report, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.cli import option
+
+app = typer.Typer()
+
+
+@app.command()
+def show(
+    space: option.Space,
+    overrides: option.Overrides = None,
+) -> None:
+    """Strata, domains, budget, and what it will cost; nothing runs."""
+    from search_spaces import load_space
+    from study.overview import show_space
+
+    show_space(load_space(space, overrides or ()), option.console())
+
+
+@app.command()
+def status(name: option.Name, storage: option.Storage = option.STUDIES) -> None:
+    """How far a study is, also while it runs."""
+    from study.layout import open_layout
+    from study.status import show_status
+
+    show_status(open_layout(storage, name), option.console())
+
+
+@app.command()
+def report(name: option.Name, storage: option.Storage = option.STUDIES) -> None:
+    """Write the report of what is known so far, also while the study runs."""
+    from study.layout import open_layout
+    from study.outcome import write_outcome
+
+    layout = open_layout(storage, name)
+    write_outcome(layout, layout.load_spec(), exports=False)
+    print(layout.report)
+
+
+@app.command()
+def export(
+    name: option.Name,
+    storage: option.Storage = option.STUDIES,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for the files; the study's export/ unless said.")
+    ] = None,
+) -> None:
+    """One file per stratum with a test FID: a config that `study reproduce` runs again."""
+    from study.layout import open_layout
+    from study.outcome import write_outcome
+
+    layout = open_layout(storage, name)
+    files = write_outcome(layout, layout.load_spec(), report=False, export_to=to)
+    for file in files:
+        print(file)
+    if not files:
+        print(f"{name} has no test FID yet; nothing is exported")
+        raise typer.Exit(1)

@@ -1,0 +1,123 @@
+"""Commands that run trials: run, confirm, retry, and stop."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from study.cli import option
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    space: option.Space,
+    overrides: option.Overrides = None,
+    storage: option.Storage = option.STUDIES,
+    ledger: option.Ledger = None,
+    tracking_uri: option.TrackingUri = None,
+    address: option.Address = "local",
+    name: option.StudyName = None,
+    time_limit: option.TimeLimit = None,
+    source: option.Source = None,
+) -> None:
+    """Search, confirm, test, report, export; run it again to resume."""
+    from study.launch import run_study
+
+    outcome = run_study(
+        space,
+        overrides=overrides or (),
+        console=option.console(),
+        storage=storage,
+        ledger=ledger,
+        tracking_uri=tracking_uri,
+        address=address,
+        name=name,
+        time_limit=time_limit,
+        sources=tuple(source or ()),
+    )
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def confirm(
+    name: option.Name,
+    seeds: Annotated[str, typer.Option(metavar="+N", help="How many more seeds.")],
+    storage: option.Storage = option.STUDIES,
+    address: option.Address = "local",
+    time_limit: option.TimeLimit = None,
+) -> None:
+    """More seeds for the configs that stand, each tested once."""
+    more = _more_seeds(seeds)
+    _resume(name, storage, address, time_limit, more_seeds=more)
+
+
+@app.command()
+def retry(
+    name: option.Name,
+    storage: option.Storage = option.STUDIES,
+    address: option.Address = "local",
+    time_limit: option.TimeLimit = None,
+) -> None:
+    """The FAILed trials again, each as a new number beyond the budget."""
+    _resume(name, storage, address, time_limit, retry_failed=True)
+
+
+@app.command()
+def stop(
+    name: option.Name,
+    storage: option.Storage = option.STUDIES,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the driver's end.")] = 60,
+) -> None:
+    """Ask a running study to checkpoint and end."""
+    from study.layout import open_layout
+    from study.lock import holder
+
+    layout = open_layout(storage, name)
+    layout.load_spec()
+    running = holder(layout.lock)
+    if running is None:
+        print(f"{name} is not running")
+        return
+    layout.stop_request.touch()
+    print(f"asked {running} to stop {name}")
+    deadline = time.monotonic() + wait
+    while holder(layout.lock) is not None:
+        if time.monotonic() > deadline:
+            print(f"it has not ended within {wait:.0f} seconds; it will at its next result")
+            raise typer.Exit(1)
+        time.sleep(0.2)
+    print(f"{name} has ended; `study run` goes on with it")
+
+
+def _more_seeds(text: str) -> int:
+    from trainables.error import InputError
+
+    digits = text.removeprefix("+")
+    if not digits.isdigit() or int(digits) == 0:
+        raise InputError(f"--seeds needs a number of further seeds, such as +2; got {text!r}")
+    return int(digits)
+
+
+def _resume(
+    name: str,
+    storage: Path,
+    address: str,
+    time_limit: float | None,
+    *,
+    retry_failed: bool = False,
+    more_seeds: int = 0,
+) -> None:
+    from study.launch import Options, resume_study
+    from study.layout import open_layout
+
+    outcome = resume_study(
+        open_layout(storage, name),
+        option.console(),
+        retry_failed=retry_failed,
+        more_seeds=more_seeds,
+        options=Options(storage=storage, address=address, time_limit=time_limit),
+    )
+    raise typer.Exit(outcome.exit_code)

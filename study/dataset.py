@@ -1,0 +1,158 @@
+"""The data sets of a study: prepared where needed, identified, and their FID made ready.
+
+Done by the driver once, before anything is launched: workers only read.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from search_spaces import DatasetFacts, StudySpec, did_you_mean
+from study.layout import open_layout
+from study.preparation_bar import preparation_bar
+from trainables.config import KNOWN_FORMATS, DataConfig, TrialConfig
+from trainables.data import ImageDataset, load_dataset
+from trainables.error import InputError
+from trainables.preparation import find_prepared, prepare_dataset, prepared_names
+from trainables.training import evaluator_for
+
+Sources = Mapping[str, str]
+
+
+def parse_sources(texts: Iterable[str]) -> dict[str, str]:
+    """`NAME=GLOB` by name.
+
+    Raises:
+        InputError: a text is not of this form, or a name comes twice.
+    """
+    sources: dict[str, str] = {}
+    for text in texts:
+        name, equals, pattern = text.partition("=")
+        if not equals or not name or not pattern:
+            raise InputError(f"a source is written NAME=GLOB, got {text!r}")
+        if name in sources:
+            raise InputError(f"the source of {name} is given twice")
+        sources[name] = pattern
+    return sources
+
+
+def check_names(spec: StudySpec, sources: Sources, folder: Path) -> None:
+    """Every data set of the space is known and at hand, before anything is prepared.
+
+    Raises:
+        InputError: one is not; or a source names a data set that the space does not have.
+    """
+    for name in sources:
+        if name not in spec.strata.dataset:
+            hint = did_you_mean(name, spec.strata.dataset)
+            raise InputError(f"--source {name}: the study has no such data set{hint}")
+    at_hand = {"digits", *sources, *prepared_names(folder)}
+    for name in spec.strata.dataset:
+        if name in at_hand:
+            continue
+        known = at_hand | set(KNOWN_FORMATS)
+        if name not in known:
+            raise InputError(f"there is no data set {name!r}{did_you_mean(name, known)}")
+        raise InputError(
+            f"the images of {name} are not here; give them with --source"
+            f" '{name}=PATH/*.parquet' (split names in the file names), or leave it out with"
+            f" strata.dataset=…"
+        )
+
+
+def find_datasets(
+    spec: StudySpec, sources: Sources, folder: Path, progress: Callable[[str, int, int], None]
+) -> dict[str, DatasetFacts]:
+    """Format and fingerprint of every data set of the study; prepares those with a source.
+
+    Args:
+        spec: the study.
+        sources: Parquet shards by data set.
+        folder: where prepared data lie.
+        progress: told the name, images done and images in all.
+
+    Raises:
+        InputError: a source cannot be read.
+    """
+    facts: dict[str, DatasetFacts] = {}
+    for name in spec.strata.dataset:
+        known = KNOWN_FORMATS.get(name)
+        if name in sources:
+            tell = functools.partial(progress, name)
+            known = prepare_dataset(name, sources[name], folder, known, tell).format
+        elif (prepared := find_prepared(name, folder)) is not None:
+            known = prepared.format
+        assert known is not None
+        config = DataConfig(dataset=name, format=known, **spec.data.model_dump())
+        fingerprint = load_dataset(config, folder).fingerprint
+        facts[name] = DatasetFacts(format=known, fingerprint=fingerprint)
+    return facts
+
+
+def prepare_by_name(name: str, source: str | None, storage: Path, console: Console) -> None:
+    """`study data prepare`: prepares one data set and says what it is.
+
+    Raises:
+        InputError: the data set is unknown, or its source cannot be read.
+    """
+    folder = open_layout(storage, name).data
+    if source is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with preparation_bar(console) as progress:
+            tell = functools.partial(progress, name)
+            prepare_dataset(name, source, folder, KNOWN_FORMATS.get(name), tell)
+    prepared = find_prepared(name, folder)
+    image_format = prepared.format if prepared else KNOWN_FORMATS.get(name)
+    if image_format is None or (prepared is None and name != "digits"):
+        known = {"digits", *KNOWN_FORMATS, *prepared_names(folder)}
+        hint = "" if name in known else did_you_mean(name, known)
+        raise InputError(f"{name} needs --source 'PATH/*.parquet' to be prepared from{hint}")
+    dataset = load_dataset(DataConfig(dataset=name, format=image_format), folder)
+    console.print(
+        f"{name}: {len(dataset.train)} train, {len(dataset.validation)} validation,"
+        f" {len(dataset.test)} test images of {image_format.channels}×{image_format.size}×"
+        f"{image_format.size}, {image_format.num_levels} levels"
+    )
+    console.print(f"fingerprint {dataset.fingerprint}")
+
+
+def load_datasets(spec: StudySpec, folder: Path) -> dict[str, ImageDataset]:
+    """The images of a study whose data sets were found before.
+
+    Raises:
+        InputError: one is gone, or has another fingerprint than the study began with.
+    """
+    return {name: load_dataset(_data_config(spec, name), folder) for name in spec.strata.dataset}
+
+
+def ready_fid(
+    spec: StudySpec, datasets: Mapping[str, ImageDataset], folder: Path
+) -> dict[str, dict[str, object]]:
+    """Trains classifiers and computes reference statistics that are not cached yet.
+
+    Returns the protocol of the test FID, by data set.
+
+    Raises:
+        InputError: the feature extractor is not at hand, or has more features than images.
+    """
+    # As many threads as a trial has, so that sums come out the same.
+    torch.set_num_threads(spec.resources.cpus)
+    protocols: dict[str, dict[str, object]] = {}
+    for name, dataset in datasets.items():
+        evaluator = evaluator_for(_any_config(spec, name), dataset, folder)
+        for reference in ("validation", "test"):
+            evaluator.reference_statistics(reference)
+        protocols[name] = evaluator.protocol("test").as_dict()
+    return protocols
+
+
+def _any_config(spec: StudySpec, name: str) -> TrialConfig:
+    cell = next(cell for cell in spec.cells() if cell.dataset == name)
+    return spec.trial_config(cell, {})
+
+
+def _data_config(spec: StudySpec, name: str) -> DataConfig:
+    return _any_config(spec, name).data

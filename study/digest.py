@@ -1,0 +1,174 @@
+"""The smaller tables of a report, and the facts below the large one, as texts ready to print."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from search_spaces import Choice, Stratum, StudySpec
+from study.cell import Cell
+from study.number import MISSING, duration_text, fid_text, nats_text, plural, value_text
+from study.table import Table
+
+_NAMES = ("dataset", "latent size", "prior")
+_WORDS = frozenset({"dataset", "prior", "from", "status", "variant", "reason", "stratum", "phase"})
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of texts.
+
+    Attributes:
+        title: its heading.
+        caption: how to read it.
+        headers: the names of the columns.
+        rows: one text a column; the whole table is left out where there are none.
+        missing: what is said without rows; if empty, nothing at all is shown.
+        words: the headers whose columns hold words; the others hold numbers.
+    """
+
+    title: str
+    caption: str
+    headers: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    missing: str = ""
+    words: frozenset[str] = _WORDS
+
+
+def best_configs(spec: StudySpec, table: Table) -> Grid:
+    """What the search chose in each stratum, by searched field."""
+    fields = list(dict.fromkeys(f for s in spec.cells() for f in spec.domains_of(s)))
+    rows = []
+    for cell in table.cells:
+        trial = cell.best_trial
+        if trial is not None:
+            searched = spec.domains_of(cell.stratum)
+            values = (_field(trial.config, f) if f in searched else MISSING for f in fields)
+            rows.append((*_names(cell.stratum), trial.phase, *values))
+    return Grid(
+        "Best config of each stratum",
+        "The searched fields only. “confirm” means that the config was trained again with fresh"
+        f" seeds, “search” that it leads the search so far; {MISSING} where a prior has no such"
+        " field.",
+        (*_NAMES, "from", *(_field_name(f) for f in fields)),
+        rows,
+        missing="No trial is complete yet, so no config stands out." if table.cells else "",
+        words=_WORDS | {_field_name(f) for f in fields if _is_named(spec, f)},
+    )
+
+
+def budget(table: Table) -> Grid:
+    """What each stratum took."""
+    rows = [
+        (
+            *_names(cell.stratum), cell.status, str(len(cell.search)), _share_pruned(cell),
+            str(len(cell.confirm)), f"{cell.epochs:,}", duration_text(cell.seconds),
+        )
+        for cell in table.cells
+    ]  # fmt: skip
+    return Grid(
+        "Budget spent",
+        "Trials bind the budget of a stratum; epochs and time count search and confirm together."
+        " Time is that of training and evaluation, summed over trials that ran side by side.",
+        (*_NAMES, "status", "search trials", "pruned", "confirm trials", "epochs", "time"),
+        rows,
+    )
+
+
+def variants(table: Table) -> Grid:
+    """The variants of the space: fixed configs, trained without search."""
+    rows = [
+        (
+            cell.variant or "", *_names(cell.stratum), str(len(cell.chosen)),
+            _mean_nats(cell.best_elbos), fid_text(cell.val_fid),
+            fid_text(cell.mean, cell.standard_deviation),
+        )
+        for cell in table.variants
+    ]  # fmt: skip
+    return Grid(
+        "Variants",
+        "Fixed configs, trained with fresh seeds and without search; they do not compete in the"
+        " table. ± is the standard deviation over seeds.",
+        ("variant", *_NAMES, "seeds", "validation ELBO", "validation FID", "test FID"),
+        rows,
+    )
+
+
+def failures(table: Table) -> Grid:
+    """Failed trials by reason."""
+    reasons = Counter(
+        (record.reason or "no reason recorded", str(cell.stratum), record.phase)
+        for cell in (*table.cells, *table.variants)
+        for record in cell.trials
+        if record.state == "FAIL"
+    )
+    return Grid(
+        "Failures",
+        "Trials that raised or diverged; the study went on without them.",
+        ("reason", "stratum", "phase", "trials"),
+        [(*key, str(count)) for key, count in reasons.most_common()],
+        missing="No trial failed.",
+    )
+
+
+def caption_facts(
+    spec: StudySpec, table: Table, commit: str, versions: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """How the table's numbers were made, as name and text."""
+    confirm_epochs = spec.confirm.max_epochs or spec.budget.max_epochs
+    protocols = table.protocols()
+    fids = [(f"FID on {dataset}", _listed(protocol)) for dataset, protocol in protocols.items()]
+    asked = f"{_listed(spec.fid.model_dump(exclude_none=True))} (nothing tested yet)"
+    return [
+        *(fids or [("FID", asked)]),
+        ("objective", f"{spec.objective}; a trial is judged by its validation FID at the rungs"),
+        ("epochs", f"{spec.budget.max_epochs} in search, {confirm_epochs} in confirm"),
+        ("budget", f"{plural(spec.budget.trials_per_stratum, 'search trial')} a stratum"),
+        ("seeds", f"{plural(spec.confirm.num_seeds, 'confirm seed')}; study seed {spec.seed}"),
+        ("commit", commit or "unknown"),
+        ("versions", _listed(versions) or "unknown"),
+    ]
+
+
+def _names(stratum: Stratum) -> tuple[str, str, str]:
+    return stratum.dataset, str(stratum.latent_size), stratum.prior
+
+
+def _field(config: Mapping[str, Any], path: str) -> str:
+    value: Any = config
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value_text(value)
+
+
+def _field_name(path: str) -> str:
+    """A dotted field in words.
+
+    >>> _field_name("prior.beta_schedule.num_steps"), _field_name("kl_annealing.kind")
+    ('beta schedule steps', 'kl annealing')
+    """
+    parts = path.removeprefix("prior.").removeprefix("optimizer.").removesuffix(".kind")
+    return parts.replace(".num_", ".").replace(".", " ").replace("_", " ")
+
+
+def _is_named(spec: StudySpec, path: str) -> bool:
+    """Whether the values of a searched field are words."""
+    domains = (own[path] for own in spec.domains.values() if path in own)
+    return any(isinstance(d, Choice) and isinstance(d.values[0], str) for d in domains)
+
+
+def _share_pruned(cell: Cell) -> str:
+    return f"{cell.num_pruned / len(cell.search):.0%}" if cell.search else MISSING
+
+
+def _mean_nats(elbos: Sequence[float]) -> str:
+    if not elbos:
+        return MISSING
+    return nats_text(float(np.mean(elbos)), float(np.std(elbos, ddof=1)) if elbos[1:] else None)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    texts = (f"{name.replace('_', ' ')} {value_text(value)}" for name, value in values.items())
+    return ", ".join(texts)

@@ -1,0 +1,115 @@
+"""The driver's loop body without Ray: ledger decides, observers are told, nobody else is.
+
+Ray's searcher and scheduler are adapters around this object; tests and simulations call it alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from study.ledger import Ledger
+from trainables.measurement import Measurement
+from trainables.suggestion import Suggestion
+
+
+class Observer(Protocol):
+    """Whoever wants to know what happens to trials; the driver's thread calls it."""
+
+    def began(self, ray_trial_id: str, suggestion: Suggestion) -> None:
+        """A trial was issued."""
+
+    def measured(self, suggestion: Suggestion, measurements: Sequence[Measurement]) -> None:
+        """A trial reported epochs; those of a resumed trial may come again."""
+
+    def ended(
+        self, suggestion: Suggestion, state: str, reason: str, test: dict[str, Any] | None
+    ) -> None:
+        """An issue ended: COMPLETE, PRUNED, FAIL, LOST (to be issued again), or TESTED."""
+
+
+class Driver:
+    """Carries suggestions to workers and their measurements to the ledger.
+
+    Attributes:
+        stopping: set it to issue nothing more and stop what runs at its next result; what was
+            stopped this way stays RUNNING in the ledger and is taken up by the next driver.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        observers: Sequence[Observer] = (),
+        stop_requested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Takes the ledger, whom to tell, and a question asked at every turn: stop now?"""
+        self.ledger = ledger
+        self.observers = observers
+        self.stop_requested = stop_requested
+        self.stopping = False
+        self.running: dict[str, Suggestion] = {}
+        self._costs: dict[str, dict[int, float]] = {}
+
+    def issue(self, ray_trial_id: str) -> Suggestion | None:
+        """The next trial, or None where there is none now."""
+        if self.should_stop():
+            return None
+        suggestion = self.ledger.next(ray_trial_id)
+        if suggestion is not None:
+            self.running[ray_trial_id] = suggestion
+            for observer in self.observers:
+                observer.began(ray_trial_id, suggestion)
+        return suggestion
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no trial will be issued any more."""
+        return self.stopping or self.ledger.is_finished
+
+    def should_stop(self) -> bool:
+        """Whether the study is to end now; asks anew."""
+        self.stopping = self.stopping or self.stop_requested()
+        return self.stopping
+
+    def absorb(self, ray_trial_id: str, result: dict[str, Any]) -> bool:
+        """Takes what a worker returned; True where the trial must stop.
+
+        Args:
+            ray_trial_id: as given to `issue`; results of an issue that ended are ignored.
+            result: `curve` (measurements since the last result), `test`, `done`.
+        """
+        suggestion = self.running.get(ray_trial_id)
+        if suggestion is None:
+            return True
+        if result["test"] is not None:
+            self._end(ray_trial_id, "COMPLETE", test=result["test"])
+            return True
+        if ray_trial_id not in self._costs:
+            self.ledger.note(ray_trial_id, "worker", result["worker"])
+        measurements = [Measurement.from_dict(values) for values in result["curve"]]
+        costs = self._costs.setdefault(ray_trial_id, {})
+        costs |= {measurement.epoch: measurement.seconds for measurement in measurements}
+        for observer in self.observers:
+            observer.measured(suggestion, measurements)
+        for measurement in measurements:
+            if measurement.val_fid is None:
+                continue
+            if self.ledger.report(ray_trial_id, measurement.epoch, measurement.val_fid):
+                self._end(ray_trial_id, "PRUNED", f"pruned at epoch {measurement.epoch}")
+                return True
+        if result["done"]:
+            self._end(ray_trial_id, "COMPLETE")
+        return bool(result["done"]) or self.should_stop()
+
+    def fail(self, ray_trial_id: str, reason: str, *, is_lost: bool) -> None:
+        """A trial raised (FAIL), or its worker is gone (it is issued again)."""
+        if ray_trial_id in self.running:
+            self._end(ray_trial_id, "LOST" if is_lost else "FAIL", reason)
+
+    def _end(
+        self, ray_trial_id: str, state: Any, reason: str = "", test: dict[str, Any] | None = None
+    ) -> None:
+        suggestion = self.running.pop(ray_trial_id)
+        costs = self._costs.pop(ray_trial_id, {})
+        cost = {"epochs": len(costs), "seconds": sum(costs.values())}
+        self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
+        for observer in self.observers:
+            observer.ended(suggestion, "TESTED" if test else state, reason, test)

@@ -1,0 +1,212 @@
+"""`study run`: search, confirm, test, report, export; run again to resume."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search_spaces import StudySpec, load_space
+from study.layout import (
+    Layout,
+    discard_if_empty,
+    ledger_url,
+    make_folders,
+    open_layout,
+    save_settings,
+    tracking_uri,
+)
+from study.ledger import Ledger
+from study.lock import hold
+from study.outcome import Outcome, conclude
+from study.progress import Progress
+from study.stop import Stop
+from trainables.error import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run a study, beside its space; see `study run --help`."""
+
+    storage: Path = Path("studies")
+    ledger: str | None = None
+    tracking_uri: str | None = None
+    address: str = "local"
+    name: str | None = None
+    time_limit: float | None = None
+    sources: tuple[str, ...] = ()
+
+
+def run_study(
+    space: str | Path | StudySpec,
+    *,
+    overrides: Iterable[str] = (),
+    console: Console | None = None,
+    **options: Any,
+) -> Outcome:
+    """Runs a study to its end, or goes on with one that was interrupted.
+
+    Args:
+        space: a space's name, its file, or the space itself.
+        overrides: `key=value` for any field of the space.
+        console: where to show progress; the standard output unless said.
+        options: fields of `Options`.
+
+    Returns:
+        What the study found, and whether it is finished.
+
+    Raises:
+        InputError: something is wrong with the space, the data or the storage; nothing ran.
+    """
+    chosen = Options(**options)
+    spec = space if isinstance(space, StudySpec) else load_space(space, overrides)
+    if chosen.name:
+        spec = spec.model_copy(update={"name": chosen.name})
+    layout = open_layout(chosen.storage, spec.name)
+    return _launch(layout, spec, chosen, console or Console())
+
+
+def resume_study(
+    layout: Layout,
+    console: Console,
+    *,
+    retry_failed: bool = False,
+    more_seeds: int = 0,
+    options: Options | None = None,
+) -> Outcome:
+    """Goes on with a study that was started, after asking its ledger for more.
+
+    Args:
+        layout: the study's.
+        console: where to show progress.
+        retry_failed: ask the FAILed trials again.
+        more_seeds: further confirm seeds for the configs that stand.
+        options: how to run.
+
+    Raises:
+        InputError: there is no such study, or another driver runs it.
+    """
+    spec = layout.load_spec()
+    with hold(layout.lock):
+        ledger = Ledger(spec, ledger_url(layout))
+        if retry_failed:
+            console.print(f"{ledger.retry_failed()} failed trials are asked again")
+        if more_seeds:
+            ledger.add_confirm_seeds(more_seeds)
+        return _run(layout, spec, ledger, options or Options(), console)
+
+
+def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console) -> Outcome:
+    if layout.spec.is_file():
+        stored = layout.load_spec()
+        _refuse_change(stored, spec)
+        spec = stored
+    else:
+        spec = _found(layout, spec, options, console)
+    make_folders(layout)
+    with hold(layout.lock):
+        save_settings(layout, options.ledger, options.tracking_uri)
+        if not layout.spec.is_file():
+            layout.save_spec(spec)
+        ledger = Ledger(spec, ledger_url(layout))
+        return _run(layout, spec, ledger, options, console)
+
+
+def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) -> StudySpec:
+    """The space with what its data sets were found to be."""
+    from study.dataset import check_names, find_datasets, load_datasets, parse_sources, ready_fid
+    from study.preparation_bar import preparation_bar
+
+    sources = parse_sources(options.sources)
+    check_names(spec, sources, layout.data)
+    make_folders(layout)
+    try:
+        with preparation_bar(console) as progress:
+            facts = find_datasets(spec, sources, layout.data, progress)
+        spec = spec.model_copy(update={"datasets": facts})
+        with console.status("preparing the FID: features and statistics of the real images"):
+            ready_fid(spec, load_datasets(spec, layout.data), layout.data)
+    except InputError:
+        discard_if_empty(layout)
+        raise
+    return spec
+
+
+def _refuse_change(stored: StudySpec, asked: StudySpec) -> None:
+    before, now = (
+        _flat(spec.model_dump(mode="json", exclude={"datasets"})) for spec in (stored, asked)
+    )
+    for field in sorted(before.keys() | now.keys()):
+        if before.get(field) != now.get(field):
+            raise InputError(
+                f"study {stored.name!r} exists and was started with {field}={before.get(field)},"
+                f" not {now.get(field)}; give the new study another --name"
+            )
+
+
+def _run(
+    layout: Layout, spec: StudySpec, ledger: Ledger, options: Options, console: Console
+) -> Outcome:
+    started = time.monotonic()
+    stop = Stop(layout.stop_request, options.time_limit)
+    layout.stop_request.unlink(missing_ok=True)
+    if ledger.is_finished and layout.report.is_file():
+        return conclude(layout, spec, console, is_finished=True, write=False)
+    _run_trials(layout, spec, ledger, options, console, stop)
+    layout.stop_request.unlink(missing_ok=True)
+    if stop.reason and not ledger.is_finished:
+        console.print(
+            f"[yellow]stopped[/]: {stop.reason}; the same command goes on from here",
+            highlight=False,
+        )
+    elapsed = time.monotonic() - started
+    return conclude(
+        layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
+    )
+
+
+def _run_trials(
+    layout: Layout,
+    spec: StudySpec,
+    ledger: Ledger,
+    options: Options,
+    console: Console,
+    stop: Stop,
+) -> None:
+    from study.dataset import load_datasets, ready_fid
+    from study.driver import Driver
+    from study.ray_adapter import cluster, run_trials
+    from study.record import load_records
+    from study.tracking import Tracker
+    from trainables.suggestion import Workplace
+
+    datasets = load_datasets(spec, layout.data)
+    ready_fid(spec, datasets, layout.data)
+    uri = tracking_uri(layout)
+    artifacts = layout.artifacts if uri == layout.mlflow_uri else None
+    tracker = Tracker(uri, spec.name, layout.study, artifacts, ledger.note)
+    tracker.sync(load_records(layout.storage, spec.name))
+    progress = Progress(spec, ledger.facts(), console)
+    driver = Driver(ledger, (tracker, progress), stop)
+    workplace = Workplace(
+        study_folder=str(layout.study),
+        data_folder=str(layout.data),
+        num_threads=spec.resources.cpus,
+    )
+    if not ledger.is_finished and not stop():
+        # Listening begins after Ray has, which puts handlers of its own in place.
+        with cluster(options.address), stop.listening(), progress.showing():
+            run_trials(driver, workplace, datasets, spec.resources, layout.ray)
+    tracker.sync(load_records(layout.storage, spec.name))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    pairs: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            pairs |= _flat(value, f"{prefix}{name}.")
+        else:
+            pairs[f"{prefix}{name}"] = value
+    return pairs

@@ -1,0 +1,162 @@
+"""A stratum in the ledger: its two Optuna studies, what is left to do, and its trials' configs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
+
+from search_spaces import Stratum, StudySpec
+from study.ledger import confirm as confirming
+from study.ledger.facts import CONFIRM, study_name
+from study.ledger.sampling import suggest
+from trainables.config import TrialConfig
+from trainables.seed import derive_seed
+from trainables.suggestion import Suggestion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """One stratum of a study: search and confirm trials, each an Optuna study."""
+
+    spec: StudySpec
+    stratum: Stratum
+    search: Study
+    confirm: Study
+
+    def study(self, phase: str) -> Study:
+        """The Optuna study of a phase."""
+        return self.confirm if phase == CONFIRM else self.search
+
+    @property
+    def search_left(self) -> int:
+        """Trials that the search may still ask for; a retry is beyond the budget."""
+        trials = self.search.get_trials(deepcopy=False)
+        retries = sum("retry_of" in trial.user_attrs for trial in trials)
+        asked = sum(trial.state != TrialState.WAITING for trial in trials)
+        return self.spec.budget.trials_per_stratum + retries - asked
+
+    @property
+    def search_is_over(self) -> bool:
+        """Whether every trial of the search has ended."""
+        return self.search_left <= 0 and not num_trials(self.search, TrialState.RUNNING)
+
+    @property
+    def slots(self) -> list[confirming.Slot]:
+        """Confirm trials that are due and not asked for yet, as (candidate, replicate)."""
+        if not self.search_is_over:
+            return []
+        planned = confirming.candidates(self.spec, self.search, self.confirm)
+        return confirming.missing_slots(self.spec, planned, self.confirm)
+
+    @property
+    def confirm_is_over(self) -> bool:
+        """Whether every confirm trial that is due has ended."""
+        unended = num_trials(self.confirm, TrialState.RUNNING, TrialState.WAITING)
+        return self.search_is_over and not self.slots and not unended
+
+    @property
+    def untested(self) -> list[int]:
+        """Confirm trials whose look at the test split is due."""
+        if not self.confirm_is_over:
+            return []
+        return confirming.untested(self.confirm, confirming.choose(self.spec, self.confirm))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to run here."""
+        return self.confirm_is_over and not self.untested
+
+    def ask_confirm(self) -> Trial | None:
+        """The next confirm trial: a retry that waits, or the first missing slot."""
+        if num_trials(self.confirm, TrialState.WAITING):
+            return self.confirm.ask()
+        slots = self.slots
+        if not slots:
+            return None
+        trial = self.confirm.ask()
+        trial.set_user_attr("slot", slots[0])
+        return trial
+
+    def config(self, phase: str, trial: Trial) -> TrialConfig:
+        """The trial's config; made now, and stored last, where the trial has none.
+
+        Raises:
+            ValidationError: what was suggested makes no valid config.
+        """
+        stored = trial.user_attrs.get("config")
+        if stored is not None:
+            return TrialConfig.model_validate(stored)
+        confirming_now = phase == CONFIRM
+        overrides = self._confirm_overrides(trial) if confirming_now else self._suggest(trial)
+        length = self.spec.confirm.max_epochs if confirming_now else None
+        max_epochs = length or self.spec.budget.max_epochs
+        config = self.spec.trial_config(
+            self.stratum,
+            overrides,
+            seed=derive_seed(self.spec.seed, phase, self.stratum, trial.number),
+            max_epochs=max_epochs,
+            rungs=[rung for rung in self.spec.budget.rungs if rung < max_epochs],
+        )
+        trial.set_user_attr("config", config.model_dump(mode="json"))
+        return config
+
+    def test_suggestion(self, number: int) -> Suggestion:
+        """The look at the test split of a confirm trial."""
+        config = self.confirm.get_trials(deepcopy=False)[number].user_attrs["config"]
+        return Suggestion(
+            phase="test", stratum=str(self.stratum), number=number, attempt=0, config=config
+        )
+
+    def _suggest(self, trial: Trial) -> dict[str, Any]:
+        trial.set_user_attr("control", self._is_control(trial.number))
+        return suggest(
+            self.search,
+            trial,
+            self.spec.domains_of(self.stratum),
+            self.spec.budget.trials_per_stratum,
+            (self.spec.seed, self.stratum, trial.number),
+        )
+
+    def _confirm_overrides(self, trial: Trial) -> dict[str, Any]:
+        if "slot" not in trial.user_attrs:  # killed between being asked and getting its slot
+            trial.set_user_attr("slot", self.slots[0])
+        planned = confirming.candidates(self.spec, self.search, self.confirm)
+        return planned[trial.user_attrs["slot"][0]]
+
+    def _is_control(self, number: int) -> bool:
+        """Whether a trial is never stopped: one of every 1/share, at a seeded place."""
+        share, budget = self.spec.budget.control_share, self.spec.budget.trials_per_stratum
+        if share == 0:
+            return False
+        period = round(1 / share)
+        place = derive_seed(self.spec.seed, "control", self.stratum) % min(period, max(1, budget))
+        return number % period == place
+
+
+def open_cell(spec: StudySpec, stratum: Stratum, storage: BaseStorage) -> Cell:
+    """The stratum's studies, made where they do not exist."""
+    asha = SuccessiveHalvingPruner(
+        min_resource=spec.budget.first_rung, reduction_factor=spec.budget.reduction_factor
+    )
+    search = _open_study(study_name(spec.name, stratum, "search"), storage, asha)
+    confirm = _open_study(study_name(spec.name, stratum, CONFIRM), storage, NopPruner())
+    return Cell(spec, stratum, search, confirm)
+
+
+def num_trials(study: Study, *states: TrialState) -> int:
+    """Trials in any of these states."""
+    return len(study.get_trials(deepcopy=False, states=states))
+
+
+def _open_study(name: str, storage: BaseStorage, pruner: BasePruner) -> Study:
+    return optuna.create_study(
+        study_name=name,
+        storage=storage,
+        load_if_exists=True,
+        direction="minimize",
+        pruner=pruner,
+    )

@@ -1,0 +1,95 @@
+"""What comes after a stratum's search: which configs are confirmed, chosen, and tested.
+
+Candidates and choice are stored when they are made and never change: a look at the test split
+must not lead to another choice.
+"""
+
+import itertools
+import statistics
+from typing import Any
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import StudySpec
+from study.ledger.facts import TEST
+
+Slot = tuple[str, int]
+Candidates = dict[str, dict[str, Any]]
+
+
+def candidates(spec: StudySpec, search: Study, confirm: Study) -> Candidates:
+    """Overrides of the configs to confirm, by key; stored when first asked for.
+
+    The best of the search by validation FID; without a search the variants, or else the space's
+    own values. Empty where the search has no COMPLETE trial.
+    """
+    stored = confirm.user_attrs.get("candidates")
+    if stored is None:
+        stored = _first_candidates(spec, search)
+        if stored:
+            confirm.set_user_attr("candidates", stored)
+    return dict(stored)
+
+
+def missing_slots(spec: StudySpec, planned: Candidates, confirm: Study) -> list[Slot]:
+    """(candidate, replicate) pairs that no trial has been asked for yet, replicates first."""
+    attributes = confirm.user_attrs
+    extra = range(
+        spec.confirm.num_seeds, spec.confirm.num_seeds + attributes.get("extra_seeds", 0)
+    )
+    standing = attributes.get("chosen") or list(planned)
+    wanted = list(itertools.product(range(spec.confirm.num_seeds), planned))
+    wanted += itertools.product(extra, standing)
+    taken = {slot_of(trial) for trial in confirm.get_trials(deepcopy=False)}
+    return [(key, replicate) for replicate, key in wanted if (key, replicate) not in taken]
+
+
+def slot_of(trial: FrozenTrial) -> Slot | None:
+    """The (candidate, replicate) that a confirm trial fills."""
+    slot = trial.user_attrs.get("slot")
+    return (slot[0], slot[1]) if slot else None
+
+
+def choose(spec: StudySpec, confirm: Study) -> list[str]:
+    """Keys of the candidates to test, by mean validation FID over seeds; stored when made.
+
+    All variants are tested, since nothing was selected among them.
+    """
+    stored: list[str] | None = confirm.user_attrs.get("chosen")
+    if stored is None:
+        values = _values_by_candidate(confirm)
+        best = sorted(values, key=lambda key: statistics.fmean(values[key]))
+        stored = sorted(values) if spec.variants else best[:1]
+        if stored:
+            confirm.set_user_attr("chosen", stored)
+    return stored
+
+
+def untested(confirm: Study, chosen: list[str]) -> list[int]:
+    """Numbers of the chosen config's COMPLETE trials without a look at the test split."""
+    tested = confirm.user_attrs
+    return [
+        trial.number
+        for trial in _complete(confirm)
+        if trial.user_attrs["slot"][0] in chosen and f"{TEST}{trial.number}" not in tested
+    ]
+
+
+def _first_candidates(spec: StudySpec, search: Study) -> Candidates:
+    if spec.budget.trials_per_stratum == 0:
+        return dict(spec.variants) or {"base": {}}
+    best = sorted(_complete(search), key=lambda trial: (trial.value, trial.number))
+    return {f"search-{trial.number}": trial.params for trial in best[: spec.confirm.num_configs]}
+
+
+def _values_by_candidate(confirm: Study) -> dict[str, list[float]]:
+    values: dict[str, list[float]] = {}
+    for trial in _complete(confirm):
+        assert trial.value is not None
+        values.setdefault(trial.user_attrs["slot"][0], []).append(trial.value)
+    return values
+
+
+def _complete(study: Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

@@ -1,0 +1,128 @@
+"""What the ledger holds, as plain values for whoever only reads."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from optuna.storages import BaseStorage
+from optuna.study import Study, get_all_study_names, load_study
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import Stratum
+from study.record import Phase, State
+from trainables.error import InputError
+
+RUNG = "rung/"
+TEST = "test/"
+CONFIRM: Literal["confirm"] = "confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFacts:
+    """One trial: see `study.record.TrialRecord` for what each field means."""
+
+    phase: Phase
+    stratum: Stratum
+    number: int
+    state: State
+    params: dict[str, Any]
+    value: float | None
+    rungs: dict[int, float]
+    decisions: dict[int, bool]
+    config: dict[str, Any]
+    reason: str
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StratumFacts:
+    """What is known of a stratum as a whole.
+
+    Attributes:
+        chosen: keys of the candidates whose seeds are tested; empty before the choice.
+        tests: result on the test split by confirm trial's number.
+    """
+
+    chosen: tuple[str, ...] = ()
+    tests: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFacts:
+    """Everything that the ledger knows of one study."""
+
+    trials: tuple[TrialFacts, ...]
+    strata: dict[Stratum, StratumFacts]
+
+
+def study_name(name: str, stratum: Stratum, phase: str) -> str:
+    """Optuna's name of a stratum's search or confirm study."""
+    return f"{name}/{stratum}" + (f"/{CONFIRM}" if phase == CONFIRM else "")
+
+
+def read_facts(storage: BaseStorage, name: str) -> LedgerFacts:
+    """The facts of the study with this name.
+
+    Raises:
+        InputError: the ledger holds no such study.
+    """
+    own = [n for n in get_all_study_names(storage) if n.startswith(f"{name}/")]
+    if not own:
+        raise InputError(f"the ledger holds no study {name!r}")
+    trials: list[TrialFacts] = []
+    strata: dict[Stratum, StratumFacts] = {}
+    for full_name in own:
+        study = load_study(study_name=full_name, storage=storage)
+        text = full_name.removeprefix(f"{name}/")
+        phase: Phase = CONFIRM if text.endswith(f"/{CONFIRM}") else "search"
+        stratum = Stratum.parse(text.removesuffix(f"/{CONFIRM}"))
+        strata.setdefault(stratum, StratumFacts())
+        if phase == CONFIRM:
+            strata[stratum] = _stratum_facts(study)
+        trials += [
+            trial_facts(phase, stratum, trial)
+            for trial in study.get_trials(deepcopy=False)
+            if trial.state != TrialState.WAITING
+        ]
+    return LedgerFacts(tuple(trials), strata)
+
+
+def trial_facts(phase: Phase, stratum: Stratum, trial: FrozenTrial) -> TrialFacts:
+    """One trial's facts."""
+    attributes = dict(trial.user_attrs)
+    rungs = {
+        k.removeprefix(RUNG): attributes.pop(k) for k in list(attributes) if k.startswith(RUNG)
+    }
+    ordered = sorted((int(epoch), rung) for epoch, rung in rungs.items())
+    return TrialFacts(
+        phase=phase,
+        stratum=stratum,
+        number=trial.number,
+        state=_state(trial),
+        params=dict(trial.params),
+        value=trial.value if trial.state == TrialState.COMPLETE else _last_rung(trial),
+        rungs={epoch: rung["value"] for epoch, rung in ordered},
+        decisions={epoch: rung["prune"] for epoch, rung in ordered},
+        config=attributes.pop("config", {}),
+        reason=attributes.pop("reason", ""),
+        attributes=attributes,
+    )
+
+
+def _state(trial: FrozenTrial) -> State:
+    state: State = trial.state.name  # type: ignore[assignment]  # optuna: an enum's name
+    assert state in get_args(State)
+    return state
+
+
+def _last_rung(trial: FrozenTrial) -> float | None:
+    return None if trial.last_step is None else trial.intermediate_values[trial.last_step]
+
+
+def _stratum_facts(study: Study) -> StratumFacts:
+    attributes = study.user_attrs
+    tests = {
+        int(key.removeprefix(TEST)): value
+        for key, value in attributes.items()
+        if key.startswith(TEST)
+    }
+    return StratumFacts(tuple(attributes.get("chosen", ())), tests)

@@ -1,0 +1,77 @@
+"""Optuna's storage by URL: the append-only journal by default, in memory, or a database.
+
+Only the driver, which holds the study's lock, opens a journal for writing; it mends a torn last
+line first (what was torn was never acknowledged) and removes the lock file of a killed driver.
+"""
+
+import os
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from trainables.error import InputError
+
+JOURNAL = "journal:"
+MEMORY = "memory:"
+
+
+def open_storage(url: str) -> BaseStorage:
+    """The storage for writing; made where it does not exist.
+
+    Args:
+        url: `journal:PATH`, `memory:`, or a database's (`sqlite:///…`, `postgresql://…`).
+
+    Raises:
+        InputError: the URL names nothing that can be opened.
+    """
+    if url == MEMORY:
+        return InMemoryStorage()
+    if url.startswith(JOURNAL):
+        path = Path(url.removeprefix(JOURNAL))
+        _mend(path)
+        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+        return JournalStorage(JournalFileBackend(str(path)))
+    return _database(url, for_reading=False)
+
+
+def open_for_reading(url: str) -> BaseStorage:
+    """The storage as it stands; neither writes nor creates a file.
+
+    Raises:
+        InputError: there is nothing at this URL.
+    """
+    if url.startswith(JOURNAL):
+        path = Path(url.removeprefix(JOURNAL))
+        if not path.is_file():
+            raise InputError(f"there is no ledger at {path}")
+        return JournalStorage(JournalFileBackend(str(path)))
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
+        raise InputError(f"there is no ledger at {url}")
+    return _database(url, for_reading=True)
+
+
+def _database(url: str, for_reading: bool) -> BaseStorage:
+    try:
+        return RDBStorage(url, skip_table_creation=for_reading)
+    except (ImportError, ValueError, optuna.exceptions.StorageInternalError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the ledger {url!r} cannot be opened: {reason}") from error
+    except Exception as error:  # sqlalchemy's errors share no base with Optuna's
+        if not type(error).__module__.startswith("sqlalchemy"):
+            raise
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the ledger {url!r} cannot be opened: {reason}") from error
+
+
+def _mend(path: Path) -> None:
+    """Cuts a journal back to its last newline."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        with path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())

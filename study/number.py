@@ -1,0 +1,73 @@
+"""Numbers as people read them."""
+
+from typing import Any
+
+MISSING = "–"
+
+
+def fid_text(value: float | None, standard_deviation: float | None = None) -> str:
+    """A Fréchet distance, with its standard deviation where there is one.
+
+    >>> fid_text(24.104, 0.83)
+    '24.10 ± 0.83'
+    >>> fid_text(399.96)
+    '400.0'
+    """
+    if value is None:
+        return MISSING
+    decimals = 1 if value >= 100 else 2 if value >= 1 else 3
+    text = f"{value:.{decimals}f}"
+    return text if standard_deviation is None else f"{text} ± {standard_deviation:.{decimals}f}"
+
+
+def nats_text(value: float | None, standard_deviation: float | None = None) -> str:
+    """A bound in nats per image, with a real minus sign.
+
+    >>> nats_text(-14.52, 0.1)
+    '−14.52 ± 0.10'
+    """
+    if value is None:
+        return MISSING
+    text = f"{value:.2f}".replace("-", "−")
+    return text if standard_deviation is None else f"{text} ± {standard_deviation:.2f}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in the two largest units that matter.
+
+    >>> duration_text(42.4), duration_text(200), duration_text(7500)
+    ('42 s', '3 min 20 s', '2 h 05 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def value_text(value: Any) -> str:
+    """Any field of a config or a protocol; long fingerprints are cut.
+
+    >>> value_text(0.00123456), value_text(None), value_text(True)
+    ('0.001235', '–', 'yes')
+    """
+    match value:
+        case None:
+            return MISSING
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.4g}"
+        case str() if len(value) > 32 and value.isalnum():
+            return f"{value[:12]}…"
+    return str(value)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "seed"), plural(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,103 @@
+"""The end of a run: table on the terminal, report and exports on disk, exit code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from search_spaces import StudySpec
+from study.environment import Environment, current_environment
+from study.export import export_study
+from study.layout import Layout
+from study.number import duration_text
+from study.record import TrialRecord, load_records
+from study.report import ReportFacts, write_report
+from study.table import Table, build_table, render_table
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a study found so far.
+
+    Attributes:
+        table: a cell per stratum.
+        is_finished: whether nothing is left to run.
+        exit_code: 0; or 1 where the study is finished and a stratum has no test FID.
+    """
+
+    table: Table
+    is_finished: bool
+    exit_code: int
+
+
+def conclude(
+    layout: Layout,
+    spec: StudySpec,
+    console: Console,
+    *,
+    is_finished: bool,
+    write: bool,
+    elapsed: float | None = None,
+) -> Outcome:
+    """Shows the table, and writes report and exports.
+
+    Args:
+        layout: the study's.
+        spec: its question.
+        console: where to show the table.
+        is_finished: whether nothing is left to run.
+        write: whether report and exports are written anew.
+        elapsed: seconds that this run took.
+    """
+    if write:
+        write_outcome(layout, spec)
+    table = build_table(spec, load_records(layout.storage, spec.name))
+    console.print(render_table(table))
+    if elapsed is not None:
+        console.print(f"time    {duration_text(elapsed)}")
+    console.print(f"report  {shown(layout.report)}", soft_wrap=True)
+    console.print(f"export  {shown(layout.export)}", soft_wrap=True)
+    return Outcome(table, is_finished, int(is_finished and bool(table.empty_cells)))
+
+
+def write_outcome(
+    layout: Layout,
+    spec: StudySpec,
+    *,
+    report: bool = True,
+    exports: bool = True,
+    export_to: Path | None = None,
+) -> list[Path]:
+    """Writes the report and the exports of what is known so far; the exported files."""
+    records = load_records(layout.storage, spec.name)
+    environment = current_environment(spec.resources.cpus, _device(records))
+    if report:
+        write_report(layout.study, spec, records, report_facts(environment))
+    if not exports:
+        return []
+    folder = export_to or layout.export
+    return export_study(layout, build_table(spec, records), environment, folder)
+
+
+def shown(path: Path) -> Path:
+    """The path as seen from the working folder, where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def report_facts(environment: Environment) -> ReportFacts:
+    """The environment as the report shows it."""
+    return ReportFacts(
+        commit=environment.commit,
+        versions=environment.packages,
+        device=environment.device,
+        cpu_model=environment.cpu_model,
+        num_threads=environment.num_threads,
+    )
+
+
+def _device(records: Sequence[TrialRecord]) -> str:
+    """What the workers said that they trained on."""
+    workers = [record.attributes["worker"] for record in records if "worker" in record.attributes]
+    return str(workers[0]["device"]) if workers else "cpu"

@@ -1,0 +1,181 @@
+"""What a person sees while a study runs: a live table, or plain lines without a terminal."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from search_spaces import Stratum, StudySpec
+from study.ledger import LedgerFacts
+from study.number import duration_text
+from trainables.measurement import Measurement
+from trainables.suggestion import Suggestion
+
+
+@dataclass(slots=True)
+class _Row:
+    """One stratum's line."""
+
+    search: Counter[str] = field(default_factory=Counter)
+    confirm: Counter[str] = field(default_factory=Counter)
+    tested: int = 0
+    running: dict[str, int] = field(default_factory=dict)
+    best_fid: float | None = None
+    doing: str = ""
+
+
+class Progress:
+    """Counts what happens, and shows it; an observer of the driver."""
+
+    def __init__(self, spec: StudySpec, facts: LedgerFacts | None, console: Console) -> None:
+        """Starts from what the ledger has already."""
+        self.spec, self.console = spec, console
+        self.rows = {stratum: _Row() for stratum in spec.cells()}
+        self.started = time.monotonic()
+        self.num_epochs = 0
+        self._seen: dict[str, int] = {}
+        for trial in facts.trials if facts else ():
+            row = self.rows[trial.stratum]
+            if trial.state != "RUNNING":
+                self._phase(row, trial.phase)[trial.state] += 1
+            _improve(row, trial.rungs.values())
+        for stratum, known in facts.strata.items() if facts else ():
+            self.rows[stratum].tested = len(known.tests)
+
+    def showing(self) -> AbstractContextManager[Any]:
+        """Inside, the live table is on the screen, if there is one."""
+        if not self.console.is_terminal:
+            return nullcontext()
+        return Live(console=self.console, get_renderable=self._view, refresh_per_second=4)
+
+    def began(self, ray_trial_id: str, suggestion: Suggestion) -> None:
+        """A trial was issued."""
+        row = self.rows[Stratum.parse(suggestion.stratum)]
+        row.running[suggestion.key] = 0
+        row.doing = suggestion.phase
+
+    def measured(self, suggestion: Suggestion, measurements: Sequence[Measurement]) -> None:
+        """A trial reported epochs."""
+        row = self.rows[Stratum.parse(suggestion.stratum)]
+        before = self._seen.get(suggestion.key, 0)
+        new = [measurement for measurement in measurements if measurement.epoch > before]
+        self.num_epochs += len(new)
+        if measurements:
+            row.running[suggestion.key] = self._seen[suggestion.key] = measurements[-1].epoch
+        _improve(row, [m.val_fid for m in measurements if m.val_fid is not None])
+
+    def ended(
+        self, suggestion: Suggestion, state: str, reason: str, test: Mapping[str, Any] | None
+    ) -> None:
+        """An issue ended."""
+        row = self.rows[Stratum.parse(suggestion.stratum)]
+        row.running.pop(suggestion.key, None)
+        if state == "TESTED":
+            row.tested += 1
+        elif state != "LOST" and suggestion.phase != "test":
+            self._phase(row, suggestion.phase)[state] += 1
+        if not self.console.is_terminal:
+            self.console.print(self._line(suggestion, state, reason, test), highlight=False)
+
+    @property
+    def num_done(self) -> int:
+        """Trials and tests that have ended."""
+        return sum(
+            row.search.total() + row.confirm.total() + row.tested for row in self.rows.values()
+        )
+
+    @property
+    def num_planned(self) -> int:
+        """Trials and tests that the study has in all, unless strata stay without a result."""
+        confirmed = self._num_candidates * self.spec.confirm.num_seeds
+        tests = confirmed if self.spec.variants else self.spec.confirm.num_seeds
+        per_stratum = self.spec.budget.trials_per_stratum + confirmed + tests
+        return max(self.num_done, per_stratum * len(self.rows))
+
+    @property
+    def _num_candidates(self) -> int:
+        return len(self.spec.variants) or self.spec.confirm.num_configs
+
+    def _line(
+        self, suggestion: Suggestion, state: str, reason: str, test: Mapping[str, Any] | None
+    ) -> str:
+        row = self.rows[Stratum.parse(suggestion.stratum)]
+        words = [f"[{self.num_done}/{self.num_planned}]".ljust(9), suggestion.phase.ljust(7)]
+        words += [suggestion.stratum.ljust(22), f"#{suggestion.number}".ljust(4), state.ljust(8)]
+        if test is not None:
+            words.append(f"test FID {test['test_fid']:.2f}")
+        elif row.best_fid is not None:
+            words.append(f"best FID {row.best_fid:.2f}")
+        if reason:
+            words.append(f"({reason})")
+        return f"{' '.join(words)}  {self._pace()}".replace("[", r"\[")
+
+    def _pace(self) -> str:
+        elapsed = time.monotonic() - self.started
+        pace = f"{self.num_epochs / max(elapsed, 1e-9):.1f} epochs/s"
+        left = self._seconds_left(elapsed)
+        return f"{pace}, {duration_text(left)} left" if left is not None else pace
+
+    def _seconds_left(self, elapsed: float) -> float | None:
+        """By epochs: trials to come cost the mean of those that ended, confirm trials all."""
+        if self.num_epochs < 20:
+            return None
+        budget = self.spec.budget
+        ended = [self._seen[key] for key in self._seen]
+        mean = sum(ended) / len(ended) if ended else budget.max_epochs
+        epochs = 0.0
+        for row in self.rows.values():
+            epochs += max(0, budget.trials_per_stratum - row.search.total()) * mean
+            confirmed = self._num_candidates * self.spec.confirm.num_seeds - row.confirm.total()
+            epochs += max(0, confirmed) * (self.spec.confirm.max_epochs or budget.max_epochs)
+            epochs -= sum(row.running.values())
+        return max(0.0, epochs) / (self.num_epochs / elapsed)
+
+    def table(self) -> Table:
+        """A line per stratum."""
+        table = Table(box=None, pad_edge=False)
+        for name in ("stratum", "search", "pruned", "failed", "confirm", "tested", "best FID"):
+            table.add_column(name, justify="left" if name == "stratum" else "right", no_wrap=True)
+        table.add_column("trial: epoch", no_wrap=True)
+        for stratum, row in self.rows.items():
+            table.add_row(*self._cells(stratum, row))
+        return table
+
+    def _view(self) -> RenderableType:
+        elapsed = time.monotonic() - self.started
+        summary = (
+            f"{self.num_done}/{self.num_planned} done, {duration_text(elapsed)}, {self._pace()}"
+        )
+        return Group(self.table(), Text(summary, style="dim"))
+
+    def _cells(self, stratum: Stratum, row: _Row) -> list[str]:
+        now = ", ".join(f"{_short(key)}: {epoch}" for key, epoch in row.running.items())
+        return [
+            str(stratum),
+            f"{row.search.total()}/{self.spec.budget.trials_per_stratum}",
+            str(row.search["PRUNED"] or "·"),
+            str(row.search["FAIL"] + row.confirm["FAIL"] or "·"),
+            f"{row.confirm.total()}/{self._num_candidates * self.spec.confirm.num_seeds}",
+            str(row.tested or "·"),
+            "·" if row.best_fid is None else f"{row.best_fid:.2f}",
+            now,
+        ]
+
+    def _phase(self, row: _Row, phase: str) -> Counter[str]:
+        return row.confirm if phase == "confirm" else row.search
+
+
+def _short(key: str) -> str:
+    return f"#{key.rpartition('/')[2]}"
+
+
+def _improve(row: _Row, fids: Any) -> None:
+    known = [] if row.best_fid is None else [row.best_fid]
+    row.best_fid = min([*known, *fids], default=None)

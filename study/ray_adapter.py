@@ -1,0 +1,178 @@
+"""The door to Ray on the driver's side: Tune asks our driver, and does nothing on its own.
+
+Ray retries nothing (`max_failures=0`), restores nothing and writes no results of its own: who
+retries, resumes and remembers is the ledger.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Before Ray is imported, since it reads them then. Epochs report no FID, only rungs do; workers
+# run in the driver's own environment; our observers log, not Ray's callbacks; we handle Ctrl-C.
+os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+os.environ["TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S"] = "0"
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray import tune
+from ray.exceptions import RayActorError, RayTaskError
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from search_spaces.spec import ResourcesSpec
+from study.driver import Driver
+from trainables.data import ImageDataset
+from trainables.error import InputError
+from trainables.suggestion import Workplace
+from trainables.trainable import PriorTrainable
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[None]:
+    """A Ray cluster: a `local` one of its own, or the one at `address` (`auto`: this machine's).
+
+    Raises:
+        InputError: no cluster answers there.
+    """
+    local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    where: dict[str, Any] = local if address == "local" else {"address": address}
+    logging.getLogger("ray").setLevel(logging.ERROR)  # before it announces how it authenticates
+    try:
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError as error:
+        raise InputError(
+            f"no Ray cluster answers at {address!r}; start one (`ray up cluster.yaml`) or leave"
+            " --address away for this machine alone"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def run_trials(
+    driver: Driver,
+    workplace: Workplace,
+    datasets: Mapping[str, ImageDataset],
+    resources: ResourcesSpec,
+    ray_folder: Path,
+) -> None:
+    """Runs trials until the driver has none left to issue, or is told to stop.
+
+    Args:
+        driver: issues trials and takes results.
+        workplace: what all workers share.
+        datasets: by name; each travels once per node, through Ray's object store.
+        resources: what one trial takes.
+        ray_folder: Ray's own files; removed before and after.
+    """
+    shutil.rmtree(ray_folder, ignore_errors=True)
+    # Tune asks for one actor ahead by default, and gives an actor that becomes free to the trial
+    # that waits for a new one: short trials would then run one at a time for ever.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_num_slots(resources))
+    trainable = tune.with_resources(
+        tune.with_parameters(
+            PriorTrainable, workplace=workplace.model_dump(), datasets=dict(datasets)
+        ),
+        {"cpu": resources.cpus, "gpu": resources.gpus},
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=_LedgerSearcher(driver),
+            scheduler=_LedgerScheduler(driver),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(ray_folder),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=0),
+        ),
+    )
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    tuner.fit()
+    shutil.rmtree(ray_folder, ignore_errors=True)
+
+
+class _LedgerSearcher(Searcher):
+    """Ray asks for the next trial; the driver answers."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(metric="val_fid", mode="min")
+        self.driver = driver
+
+    def suggest(  # type: ignore[override]  # ray: FINISHED, a str, is not in its annotation
+        self, trial_id: str
+    ) -> dict[str, Any] | str | None:
+        suggestion = self.driver.issue(trial_id)
+        if suggestion is not None:
+            return {"suggestion": suggestion.model_dump(mode="json")}
+        return Searcher.FINISHED if self.driver.is_over else None
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Nothing: the scheduler, which is told first, has told the driver."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Ray pickles its searcher for a restore that we never ask for."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the state."""
+
+
+class _LedgerScheduler(FIFOScheduler):
+    """Ray brings each result; the driver decides whether the trial goes on."""
+
+    def __init__(self, driver: Driver) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # ray: typed in part
+        self.driver = driver
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, as for the searcher."""
+        return {}
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        must_stop = self.driver.absorb(trial.trial_id, result["payload"][0])
+        return str(TrialScheduler.STOP if must_stop else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        self.driver.absorb(trial.trial_id, result["payload"][0])
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        reason, is_lost = _failure(trial.get_error())
+        self.driver.fail(trial.trial_id, reason, is_lost=is_lost)
+
+
+def _num_slots(resources: ResourcesSpec) -> int:
+    """How many trials fit the cluster as it is now, at least one."""
+    there = ray.cluster_resources()
+    slots = there.get("CPU", 0) // resources.cpus
+    if resources.gpus:
+        slots = min(slots, there.get("GPU", 0) // resources.gpus)
+    return max(1, int(slots))
+
+
+def _failure(error: BaseException | None) -> tuple[str, bool]:
+    """One line on what went wrong, and whether the worker is gone."""
+    if isinstance(error, RayActorError):
+        return "its worker process ended unexpectedly", True
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    text = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {text[0] if text else 'no message'}", False

@@ -1,0 +1,95 @@
+"""A trial as the report sees it: the ledger's facts joined with the trial's own history."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from search_spaces import Stratum
+from trainables.measurement import Measurement
+
+Phase = Literal["search", "confirm"]
+State = Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a trial took.
+
+    Attributes:
+        epochs: epochs trained, those lost to interruptions not counted.
+        seconds: training and evaluation time of these epochs.
+    """
+
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One confirm seed against the test split, computed once.
+
+    Attributes:
+        test_fid: Fréchet distance to the test split; lower is better.
+        untrained_fid: the same distance for the same model before training.
+        protocol: the protocol of both, by field.
+    """
+
+    __test__ = False  # pytest: this is no test class
+
+    test_fid: float
+    untrained_fid: float
+    protocol: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial of a study.
+
+    Attributes:
+        phase: search or confirm.
+        stratum: the cell of the table that it belongs to.
+        number: its number within phase and stratum.
+        config: its full config as plain values; empty if it was killed while being asked.
+        measurements: one per epoch, ascending.
+        state: its state in the ledger.
+        reason: why it ended so; empty where there is nothing to say.
+        cost: what it took.
+        rungs: validation FID by rung's epoch, as the ledger has it.
+        decisions: by rung's epoch, whether the pruner stopped it there.
+        value: the objective told to the sampler, the validation FID of the last rung.
+        attributes: other facts of the ledger (attempt, mlflow_run_id, control, retry_of, variant).
+        test: its result on the test split, for confirmed seeds of the chosen config.
+        folder: where its newest checkpoint lies, relative to the study's folder, or None.
+    """
+
+    phase: Phase
+    stratum: Stratum
+    number: int
+    config: dict[str, Any]
+    measurements: tuple[Measurement, ...]
+    state: State
+    reason: str
+    cost: Cost
+    rungs: dict[int, float] = field(default_factory=dict)
+    decisions: dict[int, bool] = field(default_factory=dict)
+    value: float | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    test: TestResult | None = None
+    folder: str | None = None
+
+
+def load_records(storage: str | Path, study: str) -> list[TrialRecord]:
+    """All trials of a study, as they stand: ledger facts joined with histories.
+
+    Args:
+        storage: the folder that holds the study's.
+        study: its name.
+
+    Raises:
+        InputError: there is no such study.
+    """
+    # Here, so that whoever only needs the type does not load Optuna.
+    from study.join import join_records
+    from study.layout import open_layout
+
+    return join_records(open_layout(storage, study))

@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before anything imports torch, here or in a process that a test starts: threads that contend for
+# few cores are many times slower than one thread each.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real CIFAR-10 and CelebA as Parquet shards; not part of the project."""
+    named = os.environ.get("STUDY_TEST_DATA")
+    if not named:
+        pytest.skip("STUDY_TEST_DATA names no folder with CIFAR-10 and CelebA as Parquet shards")
+    folder = Path(named).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"STUDY_TEST_DATA={named} is no folder")
+    return folder

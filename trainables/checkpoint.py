@@ -1,0 +1,117 @@
+"""Checkpoints on disk: a folder is valid when its manifest is, and the manifest is written last.
+
+    <trial>/<attempt>/epoch-000005/   weights, training state, history, manifest.json
+
+The manifest holds the hash of every other file and of the config, so a torn write, a damaged disk
+and a checkpoint of another config are all found before anything is loaded. No torch here.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.config import TrialConfig
+from trainables.measurement import Measurement
+
+MANIFEST = "manifest.json"
+KEPT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A valid checkpoint: every file has the hash that the manifest promises."""
+
+    folder: Path
+    epoch: int
+    config_hash: str
+
+
+def config_hash(config: TrialConfig) -> str:
+    """SHA-256 of a config's values, in hex."""
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The whole file or none of it, also through a crash."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def commit(folder: Path, epoch: int, config: TrialConfig) -> Checkpoint:
+    """Makes the files that lie in `folder` a checkpoint, by writing their manifest."""
+    files = {path.name: file_hash(path) for path in _content(folder)}
+    digest = config_hash(config)
+    manifest = {"epoch": epoch, "config_hash": digest, "files": files}
+    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    return Checkpoint(folder, epoch, digest)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint in this folder, or None where it is not complete and undamaged."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        hashes = {path.name: file_hash(path) for path in _content(folder)}
+        if any(hashes.get(name) != digest for name, digest in manifest["files"].items()):
+            return None
+        return Checkpoint(folder, int(manifest["epoch"]), str(manifest["config_hash"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def newest_checkpoint(trial_folder: Path, digest: str | None = None) -> Checkpoint | None:
+    """The valid checkpoint of the latest epoch, over all attempts; damaged ones are passed over.
+
+    Args:
+        trial_folder: holds one folder per attempt.
+        digest: where given, only checkpoints of the config with this hash count.
+    """
+    for folder in sorted(_checkpoint_folders(trial_folder), key=_age, reverse=True):
+        checkpoint = read_checkpoint(folder)
+        if checkpoint and digest in (None, checkpoint.config_hash):
+            return checkpoint
+    return None
+
+
+def read_history(path: Path) -> list[Measurement]:
+    """The measurements that a checkpoint holds, one per epoch."""
+    values = json.loads((path / "history.json").read_text())
+    return [Measurement.from_dict(value) for value in values]
+
+
+def discard_old(attempt_folder: Path) -> None:
+    """Keeps the newest checkpoints of an attempt, one of them in case the last is damaged."""
+    folders = sorted(attempt_folder.glob("epoch-*"), key=_age, reverse=True)
+    for folder in folders[KEPT:]:
+        (folder / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+
+
+def _content(folder: Path) -> Iterator[Path]:
+    return (p for p in sorted(folder.iterdir()) if p.name != MANIFEST and p.is_file())
+
+
+def _checkpoint_folders(trial_folder: Path) -> Iterator[Path]:
+    return (p for p in trial_folder.glob("*/epoch-*") if p.parent.name.isdigit())
+
+
+def _age(folder: Path) -> tuple[str, int]:
+    return folder.name, int(folder.parent.name) if folder.parent.name.isdigit() else 0

@@ -1,0 +1,32 @@
+"""A square of images as one PNG."""
+
+import io
+import math
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+PIXELS_PER_IMAGE = 32
+
+
+def image_grid(images: UInt8[np.ndarray, "num channels height width"], num_levels: int) -> bytes:
+    """PNG of the images, row by row in a near-square, enlarged by whole pixels.
+
+    Args:
+        images: values in 0 … num_levels - 1; one channel is grey, three are RGB.
+        num_levels: the value num_levels - 1 becomes white.
+    """
+    num, channels, height, width = images.shape
+    columns = math.ceil(math.sqrt(num))
+    rows = math.ceil(num / columns)
+    levels = images.astype(np.float32) * (255 / (num_levels - 1))
+    grid = np.zeros((rows * columns, channels, height, width), np.uint8)
+    grid[:num] = levels.round().astype(np.uint8)
+    grid = grid.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    flat = grid.reshape(rows * height, columns * width, channels)
+    scale = max(1, PIXELS_PER_IMAGE // height)
+    flat = flat.repeat(scale, axis=0).repeat(scale, axis=1)
+    png = io.BytesIO()
+    Image.fromarray(flat.squeeze(-1) if channels == 1 else flat).save(png, "PNG")
+    return png.getvalue()

@@ -1,0 +1,131 @@
+"""The door to Ray Tune: translation only, a suggestion in and measurements out.
+
+A trial finds its own past: a crashed worker, a lost node and a restarted study all come through
+`begin`, which goes on from the newest valid checkpoint in the trial's own folder.
+"""
+
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from trainables.checkpoint import config_hash, discard_old, newest_checkpoint
+from trainables.data import ImageDataset
+from trainables.measurement import Measurement
+from trainables.suggestion import Suggestion, Workplace
+from trainables.training import Trainer, device_name, held_out_score
+
+
+class PriorTrainable(tune.Trainable):
+    """One trial at a time; a reused actor begins the next one in `reset_config`."""
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        workplace: dict[str, Any] | None = None,
+        datasets: Mapping[str, ImageDataset] | None = None,
+    ) -> None:
+        """Called once per actor, with what all trials of the study share."""
+        assert workplace is not None
+        assert datasets is not None
+        self.workplace = Workplace.model_validate(workplace)
+        self.datasets = datasets
+        self.begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Called instead of `setup` when an actor is reused."""
+        self.begin(new_config)
+        return True
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Takes up a trial where its newest valid checkpoint left it, or at its start."""
+        torch.set_num_threads(self.workplace.num_threads)
+        self.suggestion = Suggestion.model_validate(config["suggestion"])
+        study_folder = Path(self.workplace.study_folder)
+        self.trial_folder = study_folder / self.suggestion.trial_path
+        self.attempt_folder = self.trial_folder / str(self.suggestion.attempt)
+        self.dataset = self.datasets[self.suggestion.config.data.dataset]
+        self.cache = Path(self.workplace.data_folder)
+        self.saved_at = time.monotonic()
+        if self.suggestion.phase != "test":
+            self.trainer = self._trainer()
+            self.saved_epoch = self.trainer.epoch
+            self.unreported = list(self.trainer.history)
+
+    def step(self) -> dict[str, Any]:
+        """Trains to the next rung or for a few seconds; returns the curve since the last step.
+
+        The first step of a trial that was taken up returns its past at once: the ledger may lack
+        a rung that the history has, and may decide there that the trial ends.
+        """
+        if self.suggestion.phase == "test":
+            return self._result(test=self._test())
+        if not self.unreported:
+            self._train()
+        curve, self.unreported = self.unreported, []
+        return self._result(
+            curve=[measurement.as_dict() for measurement in curve], done=self.trainer.is_finished
+        )
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Ray asks for this at a trial's end; what is not saved yet goes to our own folder."""
+        if self.suggestion.phase != "test" and self.saved_epoch < self.trainer.epoch:
+            self._save()
+
+    def load_checkpoint(self, checkpoint: object) -> None:
+        """Never used: a trial finds its own past."""
+
+    def _trainer(self) -> Trainer:
+        config = self.suggestion.config
+        past = newest_checkpoint(self.trial_folder, config_hash(config))
+        if past is None:
+            return Trainer(config, self.dataset, self.cache)
+        return Trainer.load(past.folder, self.dataset, self.cache)
+
+    def _train(self) -> None:
+        deadline = time.monotonic() + self.workplace.step_seconds
+        while not self.trainer.is_finished:
+            measurement: Measurement = self.trainer.fit_epoch()
+            self.unreported.append(measurement)
+            if measurement.val_fid is not None:
+                return self._save()
+            if time.monotonic() - self.saved_at > self.workplace.checkpoint_seconds:
+                self._save()
+            if time.monotonic() > deadline:
+                return None
+
+    def _save(self) -> None:
+        self.trainer.save(self.attempt_folder / f"epoch-{self.trainer.epoch:06d}")
+        discard_old(self.attempt_folder)
+        self.saved_at, self.saved_epoch = time.monotonic(), self.trainer.epoch
+
+    def _test(self) -> dict[str, Any]:
+        checkpoint = newest_checkpoint(self.trial_folder, config_hash(self.suggestion.config))
+        if checkpoint is None:
+            raise FileNotFoundError(f"no valid checkpoint of {self.suggestion.key} to test")
+        return asdict(held_out_score(checkpoint.folder, self.dataset, self.cache))
+
+    def _result(
+        self,
+        *,
+        curve: list[dict[str, int | float]] | None = None,
+        test: dict[str, Any] | None = None,
+        done: bool = True,
+    ) -> dict[str, Any]:
+        payload = {"curve": curve or [], "test": test, "done": done, "worker": self._worker()}
+        # In a list, because Tune flattens dicts on their way to the scheduler.
+        return {"payload": [payload], "done": done}
+
+    @staticmethod
+    def _worker() -> dict[str, str]:
+        return {
+            "executable": sys.executable,
+            "host": socket.gethostname(),
+            "device": device_name(),
+        }

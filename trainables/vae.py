@@ -1,0 +1,102 @@
+"""The variational autoencoder: two halves of one bound.
+
+    log p(x) >= elbo = -(rate + distortion)
+    distortion = E_q[-log p(x|z)]
+    rate       = KL(q(z|x) || p(z)), or an upper bound on it
+
+Kingma & Welling 2014, arXiv 1312.6114; the two halves: Alemi et al. 2018, arXiv 1711.00464.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Independent, Normal
+
+from trainables.config import TrialConfig
+from trainables.likelihood import GaussianLikelihood
+from trainables.networks import Decoder, Encoder
+from trainables.priors import Prior, RateEstimate, build_prior
+
+
+@dataclass(frozen=True, slots=True)
+class Elbo:
+    """Both halves of the bound on log p(x), in nats per image; lower is better for each.
+
+    Attributes:
+        rate: KL(q(z|x) || p(z)) or its upper bound.
+        distortion: E_q[-log p(x|z)].
+        rate_estimate: the terms and the error of the rate, where it was evaluated with care.
+    """
+
+    rate: Float[Tensor, " batch"]
+    distortion: Float[Tensor, " batch"]
+    rate_estimate: RateEstimate | None = None
+
+    @property
+    def value(self) -> Float[Tensor, " batch"]:
+        """The bound itself, in nats per image; higher is better."""
+        return -(self.rate + self.distortion)
+
+
+class VAE(nn.Module):
+    """An encoder, a likelihood and a prior. Images are in [-1, 1]."""
+
+    def __init__(self, encoder: nn.Module, likelihood: GaussianLikelihood, prior: Prior) -> None:
+        """Joins the three; the kind of each was chosen before."""
+        super().__init__()
+        self.encoder = encoder
+        self.likelihood = likelihood
+        self.prior = prior
+
+    def posterior(self, x: Float[Tensor, "batch channels height width"]) -> Independent[Normal]:
+        """q(z|x), a diagonal Gaussian for each image."""
+        loc, scale = self.encoder(x)
+        return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+    def elbo(self, x: Float[Tensor, "batch channels height width"]) -> Elbo:
+        """One-sample estimate of both halves of the bound, in nats per image."""
+        q = self.posterior(x)
+        z = q.rsample()
+        return Elbo(rate=self.prior.rate(q, z), distortion=-self.likelihood(z).log_prob(x))
+
+    @torch.no_grad()
+    def evaluate(
+        self, x: Float[Tensor, "batch channels height width"], generator: torch.Generator
+    ) -> Elbo:
+        """The bound with little variance, for validation; all noise is the generator's."""
+        q = self.posterior(x)
+        noise = torch.randn(q.mean.shape, generator=generator, device=x.device)
+        z = q.base_dist.loc + q.base_dist.scale * noise
+        rate_estimate = self.prior.evaluate_rate(q, z, generator)
+        distortion = -self.likelihood(z).log_prob(x)
+        return Elbo(rate_estimate.total, distortion, rate_estimate)
+
+    @torch.no_grad()
+    def sample(self, num_samples: int) -> Float[Tensor, "batch channels height width"]:
+        """Mean images of latents drawn from the prior, in [-1, 1]."""
+        return self.likelihood.mean(self.prior.sample(num_samples))
+
+    @torch.no_grad()
+    def reconstruct(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Mean images at the centre of each posterior, in [-1, 1]."""
+        return self.likelihood.mean(self.posterior(x).mean)
+
+
+def build_vae(config: TrialConfig) -> VAE:
+    """The model of a trial; its weights come from torch's global random stream.
+
+    Raises:
+        InputError: the image size has no network.
+    """
+    image = config.data.format
+    encoder = Encoder(config.network, image, config.latent_size)
+    decoder = Decoder(config.network, image, config.latent_size)
+    return VAE(
+        encoder=encoder,
+        likelihood=GaussianLikelihood(config.likelihood, decoder),
+        prior=build_prior(config.prior, config.latent_size, posterior=encoder),
+    )
