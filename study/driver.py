@@ -6,7 +6,7 @@ Ray's searcher and scheduler are adapters around this object; tests and simulati
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from study.ledger import Ledger
+from study.ledger import Ledger, pruned_at
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 
@@ -93,7 +93,7 @@ class Driver:
             if measurement.val_fid is None:
                 continue
             if self.ledger.report(ray_trial_id, measurement.epoch, measurement.val_fid):
-                self._end(ray_trial_id, "PRUNED", f"pruned at epoch {measurement.epoch}")
+                self._end(ray_trial_id, "PRUNED", pruned_at(measurement.epoch))
                 return True
         if result["done"]:
             self._end(ray_trial_id, "COMPLETE")
@@ -110,6 +110,6 @@ class Driver:
         suggestion = self.running.pop(ray_trial_id)
         costs = self._costs.pop(ray_trial_id, {})
         cost = {"epochs": len(costs), "seconds": sum(costs.values())}
-        self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
+        state = self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
         for observer in self.observers:
             observer.ended(suggestion, "TESTED" if test else state, reason, test)

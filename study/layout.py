@@ -10,6 +10,8 @@ from search_spaces import StudySpec, dump_space, load_space
 from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 
+RESERVED = ("data", "mlartifacts", "mlflow")
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -111,6 +113,11 @@ def open_layout(storage: str | Path, name: str) -> Layout:
         raise InputError(
             f"a study's name needs letters, digits, - and _ only, because it becomes a folder;"
             f" got {name!r}"
+        )
+    if name in RESERVED or name.startswith("-") or len(name) > 64:
+        raise InputError(
+            f"{name!r} cannot name a study: it is at most 64 long, does not begin with -, and is"
+            f" none of {', '.join(RESERVED)}, which the storage needs itself"
         )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the storage {folder} is a file; it needs to be a folder")

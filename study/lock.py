@@ -4,11 +4,13 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from trainables.error import InputError
 
@@ -33,15 +35,25 @@ def hold(path: Path) -> Iterator[None]:
         InputError: another process holds it; its host, process and start are named.
     """
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{path.parent.name} is already run by {holder(path)}") from error
+        if not _taken(file):
+            raise InputError(f"{path.parent.name} is already run by {holder(path)}")
         me = Holder(socket.gethostname(), os.getpid(), datetime.now(UTC).isoformat("T", "seconds"))
         file.truncate(0)
         file.write(json.dumps(asdict(me)))
         file.flush()
         yield
+
+
+def _taken(file: TextIO) -> bool:
+    """Whether the lock is ours now; somebody who only looks has it for a moment."""
+    for _ in range(10):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def holder(path: Path) -> Holder | None:

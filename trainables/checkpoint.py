@@ -61,6 +61,7 @@ def commit(folder: Path, epoch: int, config: TrialConfig) -> Checkpoint:
     files = {path.name: file_hash(path) for path in _content(folder)}
     digest = config_hash(config)
     manifest = {"epoch": epoch, "config_hash": digest, "files": files}
+    manifest["own_hash"] = _manifest_hash(manifest)
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
     return Checkpoint(folder, epoch, digest)
 
@@ -69,6 +70,8 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     """The checkpoint in this folder, or None where it is not complete and undamaged."""
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        if manifest.pop("own_hash") != _manifest_hash(manifest):
+            return None
         hashes = {path.name: file_hash(path) for path in _content(folder)}
         if any(hashes.get(name) != digest for name, digest in manifest["files"].items()):
             return None
@@ -103,6 +106,10 @@ def discard_old(attempt_folder: Path) -> None:
     for folder in folders[KEPT:]:
         (folder / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(folder)
+
+
+def _manifest_hash(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _content(folder: Path) -> Iterator[Path]:

@@ -4,20 +4,28 @@ Trained once on the train part of a data set, with a stream of its own: the same
 same classifier. Its features are at most 32 wide, so that a few hundred images fill a covariance.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from trainables.checkpoint import write_atomically
 from trainables.config import ImageFormat
 from trainables.error import InputError
 from trainables.seed import derive_seed
 
 FEATURE_SIZE = 32
+LEARNING_RATE = 2e-3
+# Part of every key that a trained classifier is kept under: another architecture or way of
+# training gets another name here.
+RECIPE = "conv-2"
 BATCH = 500
 TRAIN_BATCH = 64
 
@@ -25,17 +33,18 @@ TRAIN_BATCH = 64
 class Classifier(nn.Module):
     """Convolutions down to 4 × 4, a layer of features, and a linear layer of classes."""
 
-    def __init__(self, image: ImageFormat, num_classes: int) -> None:
-        """A network whose depth follows the image size."""
+    def __init__(self, format: ImageFormat, num_classes: int) -> None:
+        """Depth follows the image size; larger images start with fewer channels."""
         super().__init__()
-        num_halvings = max(1, (image.size // 4).bit_length() - 1)
-        widths = [image.channels, *(min(32 * 2**i, 128) for i in range(num_halvings + 1))]
+        num_halvings = max(1, (format.size // 4).bit_length() - 1)
+        first = max(8, min(32, 512 // format.size))
+        widths = [format.channels, *(min(first * 2**i, 128) for i in range(num_halvings + 1))]
         layers: list[nn.Module] = []
         for step, (wide, deep) in enumerate(pairwise(widths)):
             layers += [nn.Conv2d(wide, deep, 3, stride=1 if step == 0 else 2, padding=1)]
             layers += [nn.BatchNorm2d(deep), nn.ReLU()]
         pooled = [nn.AdaptiveAvgPool2d(4), nn.Flatten()]
-        self.num_levels = image.num_levels
+        self.num_levels = format.num_levels
         self.body = nn.Sequential(*layers, *pooled, nn.Linear(widths[-1] * 16, FEATURE_SIZE))
         self.head = nn.Linear(FEATURE_SIZE, num_classes)
 
@@ -65,60 +74,89 @@ class Classifier(nn.Module):
 def train_classifier(
     images: UInt8[Tensor, "num channels height width"],
     labels: Int64[Tensor, " num"],
-    image: ImageFormat,
-    num_epochs: int,
+    format: ImageFormat,
+    epochs: int,
+    seed: int = 0,
 ) -> Classifier:
-    """A classifier of these images; torch's global random stream is left alone.
+    """A classifier of these images, the same one whenever the number of threads is the same.
 
     Args:
         images: levels of the train part.
         labels: their classes, from 0.
-        image: what they look like.
-        num_epochs: how long to train.
+        format: what the images look like.
+        epochs: how long to train.
+        seed: of the first weights and of the order of images.
 
     Raises:
-        InputError: there are no labels.
+        InputError: there are images without a label.
     """
-    if int(labels.min()) < 0:
+    num_unlabelled = int((labels < 0).sum())
+    if num_unlabelled:
         raise InputError(
-            "the images have no labels, so there is no classifier of them; use"
-            " fid.features=inception"
+            f"{num_unlabelled} of {len(labels)} training images have no label, so no classifier"
+            " can be trained on them; use fid.features=inception"
         )
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed("classifier"))
-        classifier = Classifier(image, int(labels.max()) + 1)
-        _fit(classifier, images, labels, num_epochs)
+    with _own_stream(seed):
+        classifier = Classifier(format, int(labels.max()) + 1)
+        _fit(classifier, images, labels, epochs)
     return classifier.eval()
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
-    """Writes the weights as safetensors."""
-    save_file(classifier.state_dict(), path)
+    """Writes the weights as safetensors, whole or not at all."""
+    write_atomically(path, save(classifier.state_dict()))
 
 
-def load_classifier(path: Path, image: ImageFormat) -> Classifier:
-    """The classifier that was saved for such images."""
-    weights = load_file(path)
-    with torch.random.fork_rng():  # building draws weights, though they are replaced at once
-        classifier = Classifier(image, len(weights["head.bias"]))
-    classifier.load_state_dict(weights)
+def load_classifier(path: Path, format: ImageFormat) -> Classifier:
+    """The classifier that was saved for such images.
+
+    Raises:
+        InputError: the file is damaged, or holds a classifier of other images.
+    """
+    try:
+        weights = load_file(path)
+        with _own_stream(0):  # building draws weights, though they are replaced at once
+            classifier = Classifier(format, len(weights["head.bias"]))
+        classifier.load_state_dict(weights)
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path} holds no classifier of such images; remove it and it is trained again"
+        ) from error
     return classifier.eval()
+
+
+@contextmanager
+def _own_stream(seed: int) -> Iterator[None]:
+    """A random stream for the CPU, where classifiers are trained; the caller's is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed("classifier", seed))
+        yield
 
 
 def _fit(
     classifier: Classifier,
     images: UInt8[Tensor, "num channels height width"],
     labels: Int64[Tensor, " num"],
-    num_epochs: int,
+    epochs: int,
 ) -> None:
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=2e-3, fused=True)
-    num_steps = num_epochs * max(1, len(images) // TRAIN_BATCH)
+    optimizer = torch.optim.Adam(classifier.parameters(), lr=LEARNING_RATE, fused=True)
+    num_steps = epochs * max(1, len(images) // TRAIN_BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
     classifier.train()
-    for _ in range(num_epochs):
+    for _ in range(epochs):
         order = torch.randperm(len(images))
         for batch in order.split(TRAIN_BATCH)[: max(1, len(images) // TRAIN_BATCH)]:
             optimizer.zero_grad(set_to_none=True)
-            cross_entropy(classifier(images[batch]), labels[batch]).backward()
+            logits = classifier(_shifted(images[batch]))
+            cross_entropy(logits, labels[batch]).backward()
             optimizer.step()
             schedule.step()
+
+
+def _shifted(
+    images: UInt8[Tensor, "batch channels height width"],
+) -> UInt8[Tensor, "batch channels height width"]:
+    """A batch moved by up to an eighth of its size, so that it is not learnt by heart."""
+    reach = images.shape[-1] // 8
+    down, right = torch.randint(-reach, reach + 1, (2,)).tolist()
+    return images.roll((down, right), (-2, -1))

@@ -2,10 +2,12 @@
 
     x = 2 (k + u) / L - 1        k in 0 … L-1, u ~ U[0, 1): dequantisation, so that x has a density
     bits per dimension = -ELBO / (D ln 2) + log2(L / 2)
+    centre of a level: 2 (k + ½) / L - 1
 
 Uniform dequantisation: Theis et al. 2016, arXiv 1511.01844.
 """
 
+import difflib
 import hashlib
 import math
 import warnings
@@ -18,13 +20,16 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from trainables.config import DataConfig, ImageFormat
+from trainables.config import KNOWN_FORMATS, DataConfig, ImageFormat
 from trainables.error import InputError
 from trainables.preparation import find_prepared, prepared_names, read_prepared
 from trainables.seed import derive_seed
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
 SPLITS = ("train", "validation", "test")
+# u keeps this distance from 0 and 1: in float32, k + u would otherwise round to the next level
+# about once in 100,000 values. It makes the bound better by 2e-4 bits per dimension at most.
+NOISE_MARGIN = 2**-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ def dequantise(
         generator: the source of the noise; torch's global stream unless given.
     """
     noise = torch.rand(images.shape, generator=generator, device=images.device)
+    noise.mul_(1 - 2 * NOISE_MARGIN).add_(NOISE_MARGIN)
     return (images + noise) * (2 / num_levels) - 1
 
 
@@ -111,6 +117,13 @@ def quantise(
     """The level that each value of x in [-1, 1] falls into; values outside go to the ends."""
     levels = ((x + 1) * (num_levels / 2)).floor()
     return levels.clamp(0, num_levels - 1).to(torch.uint8)
+
+
+def centre(
+    images: UInt8[Tensor, "batch channels height width"], num_levels: int
+) -> Float[Tensor, "batch channels height width"]:
+    """Levels to the middle of their widths in [-1, 1]: `dequantise` without noise."""
+    return (images + 0.5) * (2 / num_levels) - 1
 
 
 def bits_offset(num_levels: int) -> float:
@@ -147,15 +160,23 @@ def _digits(split_seed: int) -> tuple[ImageFormat, Splits, str]:
 def _prepared(config: DataConfig, folder: Path | None) -> tuple[ImageFormat, Splits, str]:
     prepared = find_prepared(config.dataset, folder) if folder else None
     if prepared is None:
-        known = ", ".join(["digits", *(prepared_names(folder) if folder else [])])
-        raise InputError(
-            f"the images of {config.dataset} are not prepared in {folder}; prepared are: {known};"
-            f" give a source: --source '{config.dataset}=PATH/*.parquet'"
-        )
+        raise _not_prepared(config.dataset, folder)
     images, labels = read_prepared(prepared)
     ends = np.cumsum([prepared.num_train, prepared.num_validation])
     parts = zip(np.split(images, ends), np.split(labels, ends), strict=True)
     return prepared.format, dict(zip(SPLITS, parts, strict=True)), prepared.fingerprint
+
+
+def _not_prepared(name: str, folder: Path | None) -> InputError:
+    at_hand = prepared_names(folder) if folder else []
+    known = sorted({*KNOWN_FORMATS, *at_hand})
+    near = difflib.get_close_matches(name, known, 1) if name not in known else []
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return InputError(
+        f"the images of {name!r} are not prepared{hint}; known are {', '.join(known)}, prepared in"
+        f" {folder or 'no folder'} are {', '.join(at_hand) or 'none'}; digits needs no"
+        f" preparation; prepare with --source '{name}=PATH/*.parquet'"
+    )
 
 
 def _subset(splits: Splits, config: DataConfig) -> Splits:

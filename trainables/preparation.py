@@ -3,14 +3,17 @@
     <folder>/<name>-<fingerprint[:12]>.arrow    columns image (C·H·W uint8), label (int64)
 
 Rows are ordered train, validation, test; where no shard holds a validation part, a seeded tenth of
-train becomes it. No torch here.
+train becomes it. Each image is decoded once and written to its place, so memory stays small
+whatever the size of the set. No torch here.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +21,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int64, UInt8
+from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 
-from trainables.config import ImageFormat
+from trainables.checkpoint import file_hash
+from trainables.config import ImageFormat, Slug
 from trainables.error import InputError
 from trainables.seed import derive_seed
 from trainables.shard import (
+    IMAGE_COLUMNS,
     ROWS_AT_A_TIME,
     SPLIT_WORDS,
     EncodedImage,
@@ -37,7 +45,12 @@ from trainables.shard import (
 )
 
 LARGEST_VALIDATION = 5000
+RESIZE = "shorter side, bilinear with antialias, centre crop"
+METADATA_KEY = "prior-study"
+BUILT_IN = "digits"
+FINGERPRINTED = "-" + "[0-9a-f]" * 12 + ".arrow"
 Progress = Callable[[int, int], None]
+Counts = dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,40 +87,54 @@ def prepare_dataset(
         InputError: no shard, no Parquet, no image; a split is missing; sizes differ; or other
             content is prepared under this name already. Nothing is left behind.
     """
+    _check_request(name, format)
     shards = find_shards(pattern)
+    for path in shards:
+        _check_columns(path)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / f".{name}.lock"):
         source = _identity(shards, format)
         before = find_prepared(name, folder)
         if before is not None and _metadata(before.path)["source"] == source:
             return before
-        return _Writer(name, folder, format, source, before).write(shards, progress)
+        with _asides(folder, name) as (raw, arrow):
+            preparation = _Preparation(name, folder, format, source, before, raw, arrow)
+            return preparation.run(shards, progress or (lambda done, total: None))
 
 
 def find_prepared(name: str, folder: Path) -> PreparedDataset | None:
-    """The prepared data set of this name, or None."""
-    paths = sorted(folder.glob(f"{name}-????????????.arrow"))
+    """The prepared data set of this name, or None.
+
+    Raises:
+        InputError: its file is damaged.
+    """
+    paths = sorted(folder.glob(f"{name}{FINGERPRINTED}"))
     if not paths:
         return None
     values = _metadata(paths[0])
-    return PreparedDataset(
-        name=name,
-        path=paths[0],
-        format=ImageFormat.model_validate(values["format"]),
-        fingerprint=values["fingerprint"],
-        num_train=values["num_train"],
-        num_validation=values["num_validation"],
-        num_test=values["num_test"],
-    )
+    try:
+        return PreparedDataset(
+            name=name,
+            path=paths[0],
+            format=ImageFormat.model_validate(values["format"]),
+            fingerprint=values["fingerprint"],
+            num_train=values["num_train"],
+            num_validation=values["num_validation"],
+            num_test=values["num_test"],
+        )
+    except (KeyError, ValidationError) as error:
+        raise _damaged(paths[0]) from error
 
 
 def prepared_names(folder: Path) -> list[str]:
     """Names of the data sets that are prepared in a folder."""
-    return sorted({path.stem.rpartition("-")[0] for path in folder.glob("*-????????????.arrow")})
+    return sorted({path.stem.rpartition("-")[0] for path in folder.glob(f"*{FINGERPRINTED}")})
 
 
-def read_prepared(prepared: PreparedDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, C, H, W) uint8 and labels (N,) int64, mapped from the file, not read.
+def read_prepared(
+    prepared: PreparedDataset,
+) -> tuple[UInt8[np.ndarray, "num channels height width"], Int64[np.ndarray, " num"]]:
+    """Images and labels of all splits, mapped from the file, not read.
 
     Raises:
         InputError: the file is damaged.
@@ -116,80 +143,82 @@ def read_prepared(prepared: PreparedDataset) -> tuple[np.ndarray, np.ndarray]:
         with pa.memory_map(str(prepared.path)) as file:
             batch = pa.ipc.open_file(file).get_batch(0)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{prepared.path} is damaged; remove it and prepare again") from error
-    shape = (batch.num_rows, prepared.format.channels, prepared.format.size, prepared.format.size)
-    images = np.frombuffer(batch.column(0).buffers()[1], np.uint8)
-    return images[: np.prod(shape)].reshape(shape), batch.column(1).to_numpy()
+        raise _damaged(prepared.path) from error
+    size = prepared.format.size
+    shape = (batch.num_rows, prepared.format.channels, size, size)
+    num_bytes = batch.num_rows * prepared.format.num_dimensions
+    images = np.frombuffer(batch.column(0).buffers()[1], np.uint8, num_bytes)
+    return images.reshape(shape), batch.column(1).to_numpy()
 
 
-@dataclass(slots=True)
-class _Writer:
-    """One preparation under way."""
+@dataclass(frozen=True, slots=True)
+class _Preparation:
+    """One preparation under way, with its two temporary files."""
 
     name: str
     folder: Path
     wanted: ImageFormat | None
     source: str
     before: PreparedDataset | None
-    seen: ImageFormat | None = None
+    raw: Path
+    arrow: Path
 
-    def write(self, shards: Sequence[Path], progress: Progress | None) -> PreparedDataset:
-        aside = self.folder / f".{self.name}.pixels"
-        try:
-            rows = self._decode(shards, aside, progress or (lambda done, total: None))
-            return self._commit(aside, *rows)
-        finally:
-            aside.unlink(missing_ok=True)
-
-    def _decode(
-        self, shards: Sequence[Path], aside: Path, progress: Progress
-    ) -> tuple[np.ndarray, list[str]]:
-        """Pixels of all shards into one raw file; labels, and each row's split, in memory."""
-        total = sum(open_shard(path).metadata.num_rows for path in shards)
-        labels: list[int] = []
-        splits: list[str] = []
-        with aside.open("wb") as file:
-            for path in shards:
-                for encoded in encoded_images(path):
-                    file.write(self._pixels(encoded))
-                    labels.append(encoded.label)
-                    splits.append(split_of(path))
-                    if len(labels) % ROWS_AT_A_TIME == 0 or len(labels) == total:
-                        progress(len(labels), total)
-        if not labels:
-            raise InputError(f"the source of {self.name} holds no images")
-        return np.array(labels, np.int64), splits
-
-    def _pixels(self, encoded: EncodedImage) -> bytes:
-        image = decode(encoded)
-        if self.wanted is not None:
-            return fitted_pixels(image, self.wanted).tobytes()
-        self.seen = self.seen or format_of(image, encoded.place)
-        return exact_pixels(image, self.seen, encoded.place).tobytes()
-
-    def _commit(self, aside: Path, labels: np.ndarray, splits: list[str]) -> PreparedDataset:
-        found = self.wanted or self.seen
-        assert found is not None
-        size = found.num_dimensions
-        pixels = np.memmap(aside, np.uint8, "r", shape=(len(labels), size))
-        order, counts = _ordered(splits)
-        ordered = pixels[order]
-        digest = hashlib.sha256(ordered).hexdigest()
-        text = json.dumps([digest, labels[order].tolist(), counts, found.model_dump()])
-        fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        self._refuse_other(fingerprint)
-        metadata = {
-            "name": self.name,
-            "format": found.model_dump(),
-            "fingerprint": fingerprint,
-            "source": self.source,
-            **{f"num_{split}": count for split, count in counts.items()},
-        }
-        path = self.folder / f"{self.name}-{fingerprint[:12]}.arrow"
-        _write_arrow(path, ordered, labels[order], size, metadata)
+    def run(self, shards: Sequence[Path], progress: Progress) -> PreparedDataset:
+        order, counts = self._row_order(shards)
+        found = self.wanted or _first_format(shards)
+        labels = self._decode(shards, found, order, progress)
+        metadata = self._describe(found, labels, counts)
+        self._refuse_other(metadata["fingerprint"])
+        _write_arrow(self.arrow, self.raw, labels, found, metadata)
+        self.arrow.replace(self.folder / f"{self.name}-{metadata['fingerprint'][:12]}.arrow")
         prepared = find_prepared(self.name, self.folder)
         assert prepared is not None
         return prepared
+
+    def _row_order(self, shards: Sequence[Path]) -> tuple[Int64[np.ndarray, " num"], Counts]:
+        """For each image of the shards its row in the prepared file; the size of each split."""
+        sizes = [open_shard(path).metadata.num_rows for path in shards]
+        order, counts = _ordered(np.repeat([split_of(path) for path in shards], sizes))
+        if not len(order):
+            raise InputError(f"the source of {self.name} holds no images")
+        for split, count in counts.items():
+            if count == 0:
+                raise InputError(f"the source of {self.name} holds too few images for {split}")
+        return np.argsort(order), counts
+
+    def _decode(
+        self,
+        shards: Sequence[Path],
+        found: ImageFormat,
+        order: Int64[np.ndarray, " num"],
+        progress: Progress,
+    ) -> Int64[np.ndarray, " num"]:
+        """Writes every image's pixels to its row of the raw file; returns the labels by row."""
+        labels = np.empty(len(order), np.int64)
+        with self.raw.open("wb") as file:
+            images = itertools.chain.from_iterable(map(encoded_images, shards))
+            for done, (row, encoded) in enumerate(zip(order, images, strict=True), start=1):
+                pixels = _pixels(encoded, found, fit=self.wanted is not None)
+                os.pwrite(file.fileno(), pixels.tobytes(), int(row) * found.num_dimensions)
+                labels[row] = encoded.label
+                if done % ROWS_AT_A_TIME == 0 or done == len(order):
+                    progress(done, len(order))
+        return labels
+
+    def _describe(
+        self, found: ImageFormat, labels: Int64[np.ndarray, " num"], counts: Counts
+    ) -> dict[str, Any]:
+        """What goes into the file's schema; the fingerprint is of content and preparation."""
+        content = {
+            "format": found.model_dump(),
+            "resize": RESIZE if self.wanted else None,
+            **{f"num_{split}": count for split, count in counts.items()},
+        }
+        hashes = [file_hash(self.raw), hashlib.sha256(labels.tobytes()).hexdigest()]
+        fingerprint = _digest([hashes, content])
+        return {
+            "name": self.name, "fingerprint": fingerprint, "source": self.source, **content
+        }  # fmt: skip
 
     def _refuse_other(self, fingerprint: str) -> None:
         if self.before is not None and self.before.fingerprint != fingerprint:
@@ -200,61 +229,156 @@ class _Writer:
             )
 
 
-def _ordered(splits: Sequence[str]) -> tuple[np.ndarray, dict[str, int]]:
-    """Row order train, validation, test, and the size of each."""
-    of = np.array(splits)
-    rows = {split: np.flatnonzero(of == split) for split in SPLIT_WORDS.values()}
+def _check_request(name: str, wanted: ImageFormat | None) -> None:
+    try:
+        TypeAdapter(Slug).validate_python(name)
+    except ValidationError as error:
+        raise InputError(
+            f"a data set is named with letters, digits, - and _, at most 64, got {name!r}"
+        ) from error
+    if name == BUILT_IN:
+        raise InputError(f"{BUILT_IN} comes with scikit-learn; call these images something else")
+    if wanted and (wanted.channels not in (1, 3) or wanted.num_levels != 256):
+        raise InputError(
+            f"encoded images have 1 or 3 channels of 256 levels, but {name} is asked to have"
+            f" {wanted.channels} of {wanted.num_levels}"
+        )
+
+
+def _check_columns(path: Path) -> None:
+    """Encoded bytes and integers, or nothing: a shard without rows may have columns of null."""
+    kinds, schema = pa.types, open_shard(path).schema_arrow
+    image = schema.field(next(name for name in IMAGE_COLUMNS if name in schema.names)).type
+    if kinds.is_struct(image) and image.get_field_index("bytes") >= 0:
+        image = image.field("bytes").type
+    if not (kinds.is_binary(image) or kinds.is_large_binary(image) or kinds.is_null(image)):
+        raise InputError(f"{path} holds images as {image}, but encoded bytes are needed")
+    label = schema.field("label").type if "label" in schema.names else pa.null()
+    if not (kinds.is_integer(label) or kinds.is_null(label)):
+        raise InputError(f"{path} has labels of type {label}, but integers are needed, or none")
+
+
+def _ordered(splits: np.ndarray) -> tuple[Int64[np.ndarray, " num"], Counts]:
+    """Which image comes first, second, … in the order train, validation, test; sizes of each."""
+    rows = {split: np.flatnonzero(splits == split) for split in SPLIT_WORDS.values()}
     if not len(rows["validation"]):
         train = rows["train"]
         num = min(LARGEST_VALIDATION, max(1, len(train) // 10))
         drawn = np.random.default_rng(derive_seed("validation split")).permutation(len(train))
         rows["validation"] = np.sort(train[drawn[:num]])
         rows["train"] = np.sort(train[drawn[num:]])
-    counts = {split: len(rows[split]) for split in rows}
-    return np.concatenate([rows["train"], rows["validation"], rows["test"]]), counts
+    return np.concatenate(list(rows.values())), {split: len(rows[split]) for split in rows}
+
+
+def _first_format(shards: Sequence[Path]) -> ImageFormat:
+    encoded = next(itertools.chain.from_iterable(map(encoded_images, shards)))
+    return format_of(_picture(encoded), encoded.place)
+
+
+def _pixels(
+    encoded: EncodedImage, found: ImageFormat, *, fit: bool
+) -> UInt8[np.ndarray, "channels height width"]:
+    # Converted before it is resized: PIL does not interpolate between the colours of a palette.
+    image = _picture(encoded).convert("L" if found.channels == 1 else "RGB")
+    return fitted_pixels(image, found) if fit else exact_pixels(image, found, encoded.place)
+
+
+def _picture(encoded: EncodedImage) -> Image.Image:
+    """The decoded picture.
+
+    Raises:
+        InputError: it does not decode, or has more than eight bits a channel.
+    """
+    try:
+        image = decode(encoded)
+    except InputError:
+        raise
+    except (ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise InputError(f"{encoded.place} does not decode") from error
+    if image.mode.startswith(("I", "F")):
+        raise InputError(f"{encoded.place} has more than eight bits a channel ({image.mode})")
+    return image
 
 
 def _write_arrow(
-    path: Path, images: np.ndarray, labels: np.ndarray, size: int, metadata: dict[str, Any]
+    path: Path,
+    raw: Path,
+    labels: Int64[np.ndarray, " num"],
+    found: ImageFormat,
+    metadata: dict[str, Any],
 ) -> None:
-    column = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(size), len(labels), [None, pa.py_buffer(images)]
-    )
-    fields = [pa.field("image", pa.binary(size)), pa.field("label", pa.int64())]
-    schema = pa.schema(fields, metadata={"prior-study": json.dumps(metadata)})
-    batch = pa.record_batch([column, pa.array(labels)], schema=schema)
-    aside = path.with_name(f".{path.name}.aside")
-    try:
-        with aside.open("wb") as file:
-            with pa.ipc.new_file(file, schema) as writer:
-                writer.write_batch(batch)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    """One record batch, its pixels taken from the raw file by way of the page cache."""
+    kind = pa.binary(found.num_dimensions)
+    fields = [pa.field("image", kind), pa.field("label", pa.int64())]
+    schema = pa.schema(fields, metadata={METADATA_KEY: json.dumps(metadata)})
+    with pa.memory_map(str(raw)) as pixels, path.open("wb") as file:
+        buffers = [None, pixels.read_buffer()]
+        images = pa.FixedSizeBinaryArray.from_buffers(kind, len(labels), buffers)
+        with pa.ipc.new_file(file, schema) as writer:
+            writer.write_batch(pa.record_batch([images, pa.array(labels)], schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _metadata(path: Path) -> dict[str, Any]:
     try:
         with pa.memory_map(str(path)) as file:
             metadata = pa.ipc.open_file(file).schema.metadata
-        values: dict[str, Any] = json.loads(metadata[b"prior-study"])
+        values: dict[str, Any] = json.loads(metadata[METADATA_KEY.encode()])
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged; remove it and prepare again") from error
+        raise _damaged(path) from error
     return values
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is damaged; remove it and prepare again")
 
 
 def _identity(shards: Sequence[Path], wanted: ImageFormat | None) -> str:
     """Of the source as it lies there: paths, sizes, times, and what was asked for."""
-    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime) for path in shards]
-    text = json.dumps([stats, wanted.model_dump() if wanted else None])
-    return hashlib.sha256(text.encode()).hexdigest()
+    stats = [path.stat() for path in shards]
+    files = [
+        (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+        for path, stat in zip(shards, stats, strict=True)
+    ]
+    return _digest([files, [wanted.model_dump(), RESIZE] if wanted else None])
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """A second process that prepares the same set waits here, and then finds it done."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_still_there(file.fileno(), path):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    """Whether the lock is the current one: who held it before removed the file at the end."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _asides(folder: Path, name: str) -> Iterator[tuple[Path, Path]]:
+    """Two temporary files; those of a preparation that crashed go first."""
+    asides = folder / f".{name}.pixels", folder / f".{name}.arrow"
+    try:
+        for path in asides:
+            path.unlink(missing_ok=True)
+        yield asides
+    finally:
+        for path in asides:
+            path.unlink(missing_ok=True)

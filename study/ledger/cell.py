@@ -65,10 +65,20 @@ class Cell:
             return []
         return confirming.untested(self.confirm, confirming.choose(self.spec, self.confirm))
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether nothing is left to run here."""
-        return self.confirm_is_over and not self.untested
+    def advises_to_prune(self, trial: Trial, epoch: int) -> bool:
+        """What Optuna's pruner says of a search trial at a rung that it has just reported.
+
+        Asked a second time the pruner says no, since it has stored the rung as passed. A driver
+        that was killed between its answer and our record of it gets the same answer again here.
+        """
+        key = f"completed_rung_{self.spec.budget.rungs.index(epoch)}"
+        trials = self.search.get_trials(deepcopy=False)
+        own = trials[trial.number].system_attrs.get(key)
+        if own is None:
+            return trial.should_prune()
+        values = sorted(t.system_attrs[key] for t in trials if key in t.system_attrs)
+        num_promoted = max(1, len(values) // self.spec.budget.reduction_factor)
+        return bool(own > values[num_promoted - 1])
 
     def ask_confirm(self) -> Trial | None:
         """The next confirm trial: a retry that waits, or the first missing slot."""

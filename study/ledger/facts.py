@@ -13,6 +13,7 @@ from trainables.error import InputError
 
 RUNG = "rung/"
 TEST = "test/"
+TEST_FAILURE = "test_failure/"
 CONFIRM: Literal["confirm"] = "confirm"
 
 

@@ -10,7 +10,7 @@ restart may say everything again. What a trial's attributes hold, in the order o
     reason, cost   why it ended and what it took, just before its final state
 """
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from search_spaces import StudySpec
 from study.ledger.cell import Cell, open_cell
-from study.ledger.facts import CONFIRM, RUNG, TEST, LedgerFacts, read_facts
+from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
 from study.ledger.storage import open_for_reading, open_storage
 from trainables.suggestion import Suggestion
 
@@ -57,6 +57,7 @@ class Ledger:
         self._cells = [open_cell(spec, stratum, self._storage) for stratum in spec.cells()]
         self._issued: dict[str, _Issue] = {}
         self._failed_tests: set[str] = set()
+        self._lost_tests: Counter[str] = Counter()
         self._unfinished = deque(self._left_running())
 
     @classmethod
@@ -75,14 +76,17 @@ class Ledger:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to issue and nothing is under way."""
-        idle = not self._issued and not self._unfinished
-        return idle and all(cell.is_finished for cell in self._cells)
+        if self._issued or self._unfinished:
+            return False
+        return all(cell.confirm_is_over and not self._due_tests(cell) for cell in self._cells)
 
     def next(self, ray_trial_id: str) -> Suggestion | None:
         """The next trial to run: those left unfinished first, then search, confirm, test.
 
         None where nothing can be issued now; it may be later, when what runs has ended.
         """
+        if ray_trial_id in self._issued:
+            return self._issued[ray_trial_id].suggestion
         issue = self._next_unfinished() or self._next_search()
         issue = issue or self._next_confirm() or self._next_test()
         if issue is None:
@@ -105,7 +109,8 @@ class Ledger:
         if epoch not in self._values(trial):
             trial.report(fid, epoch)
         prune = epoch < config.max_epochs and self._prunes(issue, trial, epoch)
-        trial.set_user_attr(f"{RUNG}{epoch}", {"value": fid, "prune": prune})
+        value = self._values(trial)[epoch]
+        trial.set_user_attr(f"{RUNG}{epoch}", {"value": value, "prune": prune})
         return prune
 
     def close(
@@ -116,7 +121,7 @@ class Ledger:
         *,
         cost: dict[str, float] | None = None,
         test: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> Ending:
         """Ends an issue: the trial's final state, or LOST, after which it is issued again.
 
         Args:
@@ -125,16 +130,19 @@ class Ledger:
             reason: one sentence, kept with the trial.
             cost: epochs and seconds that the trial took.
             test: the result on the test split, where that was issued.
+
+        Returns:
+            How it ended in the ledger: a trial that is lost too often, or COMPLETE without its
+            last FID, is a FAIL.
         """
         issue = self._issued.pop(ray_trial_id, None)
         if issue is None:
-            return
+            return state
         if issue.trial is None:
-            self._close_test(issue, test)
-        elif state == "LOST":
-            self._take_back(issue, issue.trial, reason)
-        else:
-            self._tell(issue.cell, issue.suggestion.phase, issue.trial, state, reason, cost)
+            return self._close_test(issue, state, reason, test)
+        if state == "LOST":
+            return self._take_back(issue, issue.trial, reason)
+        return self._tell(issue.cell, issue.suggestion.phase, issue.trial, state, reason, cost)
 
     def note(self, ray_trial_id: str, name: str, value: Any) -> None:
         """Keeps a fact with a running trial, such as its MLflow run."""
@@ -183,18 +191,23 @@ class Ledger:
     def _next_test(self) -> _Issue | None:
         under_way = {i.suggestion.key for i in self._issued.values() if i.trial is None}
         for cell in self._cells:
-            for number in cell.untested:
-                suggestion = cell.test_suggestion(number)
-                if suggestion.key not in under_way | self._failed_tests:
+            for suggestion in self._due_tests(cell):
+                if suggestion.key not in under_way:
                     return _Issue(cell, suggestion, None)
         return None
+
+    def _due_tests(self, cell: Cell) -> list[Suggestion]:
+        """Looks at the test split that are due and were not given up in this process."""
+        due = map(cell.test_suggestion, cell.untested)
+        return [suggestion for suggestion in due if suggestion.key not in self._failed_tests]
 
     def _issue(
         self, cell: Cell, phase: Literal["search", "confirm"], trial: Trial
     ) -> _Issue | None:
         """None where the trial ended before it began: decided earlier, or no valid config."""
-        if any(v["prune"] for k, v in trial.user_attrs.items() if k.startswith(RUNG)):
-            self._tell(cell, phase, trial, "PRUNED", "", None)
+        pruned = [k for k, v in trial.user_attrs.items() if k.startswith(RUNG) and v["prune"]]
+        if pruned:
+            self._tell(cell, phase, trial, "PRUNED", pruned_at(pruned[0]), None)
             return None
         attempt = trial.user_attrs.get("attempt", 0) + 1
         trial.set_user_attr("attempt", attempt)
@@ -218,7 +231,7 @@ class Ledger:
         if issue.suggestion.phase == CONFIRM:
             return False
         # Asked for control trials, too: without the call Optuna stores no value at the rung.
-        advised = trial.should_prune()
+        advised = issue.cell.advises_to_prune(trial, epoch)
         trials = issue.cell.search.get_trials(deepcopy=False)
         peers = sum(epoch in t.intermediate_values for t in trials if t.number != trial.number)
         is_control = trial.user_attrs.get("control", False)
@@ -232,7 +245,7 @@ class Ledger:
         state: Ending,
         reason: str,
         cost: dict[str, float] | None,
-    ) -> None:
+    ) -> Ending:
         value = None
         if state == "COMPLETE":
             last = trial.user_attrs["config"]["max_epochs"]
@@ -244,23 +257,34 @@ class Ledger:
         if cost is not None:
             trial.set_user_attr("cost", cost)
         cell.study(phase).tell(trial, value, state=TrialState[state])
+        return state
 
-    def _take_back(self, issue: _Issue, trial: Trial, reason: str) -> None:
+    def _take_back(self, issue: _Issue, trial: Trial, reason: str) -> Ending:
         losses = trial.user_attrs.get("losses", 0) + 1
         trial.set_user_attr("losses", losses)
         phase = issue.suggestion.phase
         assert phase != "test"
         if losses > LOSSES_ALLOWED:
-            self._tell(issue.cell, phase, trial, "FAIL", f"lost {losses} times: {reason}", None)
-        else:
-            self._unfinished.append((issue.cell, phase, trial))
+            why = f"lost {losses} times: {reason}"
+            return self._tell(issue.cell, phase, trial, "FAIL", why, None)
+        self._unfinished.append((issue.cell, phase, trial))
+        return "LOST"
 
-    def _close_test(self, issue: _Issue, test: dict[str, Any] | None) -> None:
-        name = f"{TEST}{issue.suggestion.number}"
-        if test is None:
-            self._failed_tests.add(issue.suggestion.key)
-        elif name not in issue.cell.confirm.user_attrs:
-            issue.cell.confirm.set_user_attr(name, test)
+    def _close_test(
+        self, issue: _Issue, state: Ending, reason: str, test: dict[str, Any] | None
+    ) -> Ending:
+        key, number = issue.suggestion.key, issue.suggestion.number
+        attributes = issue.cell.confirm.user_attrs
+        if test is not None:
+            if f"{TEST}{number}" not in attributes:
+                issue.cell.confirm.set_user_attr(f"{TEST}{number}", test)
+            return "COMPLETE"
+        self._lost_tests[key] += state == "LOST"
+        if state == "LOST" and self._lost_tests[key] <= LOSSES_ALLOWED:
+            return "LOST"
+        issue.cell.confirm.set_user_attr(f"{TEST_FAILURE}{number}", reason)
+        self._failed_tests.add(key)
+        return "FAIL"
 
     def _left_running(self) -> list[tuple[Cell, Literal["search", "confirm"], Trial]]:
         phases: tuple[Literal["search", "confirm"], ...] = ("search", "confirm")
@@ -273,6 +297,11 @@ class Ledger:
 
     def _values(self, trial: Trial) -> dict[int, float]:
         return self._storage.get_trial(trial._trial_id).intermediate_values
+
+
+def pruned_at(rung: int | str) -> str:
+    """The reason of a pruned trial, from its rung's epoch or attribute."""
+    return f"pruned at epoch {str(rung).removeprefix(RUNG)}"
 
 
 def _retry_failed(study: Study) -> int:

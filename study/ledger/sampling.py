@@ -1,8 +1,9 @@
 """One suggestion: Optuna's TPE over the domains of a stratum, the same again after a restart.
 
 A seeded TPE that starts again proposes the same configs again, and a trial killed while being
-asked would be completed from another state of the stream. So the sampler is seeded anew before
-every single value, by what the value is for.
+asked would be completed from another state of the stream. So the sampler is seeded anew by what
+is drawn: once for the joint draw, which Optuna 5's TPE makes at a trial's first suggestion, and
+once for every value that it draws alone.
 """
 
 from collections.abc import Mapping
@@ -32,11 +33,13 @@ def suggest(
         budget: trials of the stratum; a quarter of them, 2 to 10, are drawn at random first.
         seed_parts: what the random stream depends on, beside the domain's name.
     """
+    num_startup = min(10, max(2, budget // 4))
+    study.sampler = TPESampler(seed=derive_seed(*seed_parts), n_startup_trials=num_startup)
+    _ = trial.relative_params  # the joint draw, now
     values: dict[str, Any] = {}
     for name, domain in domains.items():
-        study.sampler = TPESampler(
-            seed=derive_seed(*seed_parts, name), n_startup_trials=min(10, max(2, budget // 4))
-        )
+        seed = derive_seed(*seed_parts, name)
+        study.sampler = TPESampler(seed=seed, n_startup_trials=num_startup)
         values[name] = _suggest_one(trial, name, domain)
     return values
 

@@ -4,6 +4,7 @@ Only the driver, which holds the study's lock, opens a journal for writing; it m
 line first (what was torn was never acknowledged) and removes the lock file of a killed driver.
 """
 
+import json
 import os
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def open_storage(url: str) -> BaseStorage:
         return InMemoryStorage()
     if url.startswith(JOURNAL):
         path = Path(url.removeprefix(JOURNAL))
+        if not path.parent.is_dir():
+            raise InputError(f"the ledger {path} needs its folder to exist")
         _mend(path)
         path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
         return JournalStorage(JournalFileBackend(str(path)))
@@ -46,6 +49,7 @@ def open_for_reading(url: str) -> BaseStorage:
         path = Path(url.removeprefix(JOURNAL))
         if not path.is_file():
             raise InputError(f"there is no ledger at {path}")
+        _check_is_journal(path)
         return JournalStorage(JournalFileBackend(str(path)))
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         raise InputError(f"there is no ledger at {url}")
@@ -69,9 +73,24 @@ def _mend(path: Path) -> None:
     """Cuts a journal back to its last newline."""
     if not path.exists():
         return
+    _check_is_journal(path)
     content = path.read_bytes()
     end = content.rfind(b"\n") + 1
     if end < len(content):
         with path.open("r+b") as file:
             file.truncate(end)
             os.fsync(file.fileno())
+
+
+def _check_is_journal(path: Path) -> None:
+    """Nothing else is cut or read: the first whole line must be a record of Optuna's."""
+    with path.open("rb") as file:
+        line = file.readline()
+    if not line.endswith(b"\n"):
+        return  # empty, or torn in its first record
+    try:
+        is_journal = "op_code" in json.loads(line)
+    except (ValueError, TypeError):
+        is_journal = False
+    if not is_journal:
+        raise InputError(f"{path} is no ledger: its first line is no record of Optuna's journal")

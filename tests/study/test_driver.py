@@ -169,9 +169,6 @@ def test_a_lost_trial_is_issued_again(driver: Driver, recorder: Recorder) -> Non
     assert facts_of(driver).rungs == {}
 
 
-# DEFECT: the MLflow run of such a trial stays RUNNING until the next sync; progress never counts
-# it. `Ledger.close` would have to return the state that it told.
-@pytest.mark.xfail(reason="Driver tells the state it asked for, not the ledger's", strict=True)
 @pytest.mark.parametrize("way", ["lost too often", "without a last FID"])
 def test_observers_hear_the_state_that_the_ledger_has(
     driver: Driver, recorder: Recorder, way: str
@@ -235,9 +232,6 @@ def test_the_whole_way_is_search_confirm_test(driver: Driver, recorder: Recorder
     assert finish(driver, "late") is None
 
 
-# DEFECT: the ledger counts the missing test as work left, so `is_over` stays False while nothing
-# can be issued any more: Ray asks for ever, and the study hangs.
-@pytest.mark.xfail(reason="Ledger.is_finished ignores the tests given up", strict=True)
 def test_a_test_that_fails_is_not_repeated_and_the_study_ends(
     driver: Driver, recorder: Recorder
 ) -> None:

@@ -34,8 +34,6 @@ def test_a_name_that_is_no_folder_of_its_own_is_refused(name: str, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-# DEFECT: a study named `data` lies in the folder of the prepared data sets.
-@pytest.mark.xfail(reason="open_layout knows no reserved names", strict=True)
 @pytest.mark.parametrize("name", ["data", "mlartifacts"])
 def test_a_name_that_the_storage_needs_itself_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError):

@@ -342,8 +342,6 @@ def test_names_that_were_never_issued_are_ignored(url: str) -> None:
     assert ledger.facts() == before
 
 
-# DEFECT: `next` is not idempotent: the first trial is left RUNNING and forgotten until a restart.
-@pytest.mark.xfail(reason="Ledger.next overwrites the issue under the same name", strict=True)
 def test_asking_twice_under_one_name_gives_one_trial(journal: str) -> None:
     ledger = Ledger(small(), journal)
     assert ledger.next("same") == ledger.next("same")
@@ -402,8 +400,6 @@ def test_a_trial_that_is_lost_again_and_again_fails_with_its_reason(
     assert "out of memory" in facts[key].reason
 
 
-# DEFECT: a test whose worker is lost counts as failed until the study is run again.
-@pytest.mark.xfail(reason="Ledger.close gives up a LOST test at once", strict=True)
 def test_a_lost_look_at_the_test_split_is_taken_again(journal: str) -> None:
     walk = Walk(small(), journal)
     ray_trial_id = walk.run_until(lambda s: s.phase == "test")
@@ -455,8 +451,6 @@ def test_a_decision_that_was_not_acted_on_is_replayed(lasting_url: str) -> None:
     assert trial.attributes["attempt"] == 1
 
 
-# DEFECT: a decision that is replayed leaves no reason, one that is acted on does (the driver's).
-@pytest.mark.xfail(reason="Ledger._issue tells PRUNED with an empty reason", strict=True)
 def test_a_replayed_decision_says_why(journal: str) -> None:
     spec = small("strata.prior=gaussian", "budget.control_share=0", "budget.min_peers=1")
     ledger = Ledger(spec, journal)
@@ -773,11 +767,7 @@ def test_a_ledger_that_is_not_there_is_an_input_error(scheme: str, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-# DEFECT: a journal that holds something else ends in a JSONDecodeError, with its traceback.
-NO_JOURNAL = pytest.mark.xfail(reason="open_storage and open_for_reading let it pass", strict=True)
-
-
-@pytest.mark.parametrize("scheme", [pytest.param("journal:", marks=NO_JOURNAL), "sqlite:///"])
+@pytest.mark.parametrize("scheme", ["journal:", "sqlite:///"])
 @pytest.mark.parametrize("open_it", [lambda u: Ledger(small(), u), lambda u: Ledger.read(u, "s")])
 def test_a_file_that_is_no_ledger_is_an_input_error(
     scheme: str, open_it: Callable[[str], object], tmp_path: Path
@@ -788,8 +778,6 @@ def test_a_file_that_is_no_ledger_is_an_input_error(
         open_it(f"{scheme}{path}")
 
 
-# DEFECT: the end of a foreign file is cut off as if it were a torn line of a journal.
-@pytest.mark.xfail(reason="_mend cuts any file back to its last newline", strict=True)
 def test_a_file_that_is_no_ledger_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("milk\neggs")
@@ -804,7 +792,7 @@ def test_a_file_that_is_no_ledger_stays_as_it_is(tmp_path: Path) -> None:
         "nonsense",
         "ftp://here",
         "postgresql://localhost:1/none",
-        pytest.param("journal:/nowhere/at/all", marks=NO_JOURNAL),
+        "journal:/nowhere/at/all",
         "sqlite:////nowhere/at/all",
     ],
 )
@@ -974,12 +962,6 @@ def killed_at_every_write(spec: StudySpec, url: str, manner: str) -> Walk:
     return walk
 
 
-# DEFECT: Optuna 5's TPE draws all values jointly at a trial's first suggest_*, from the sampler
-# set for that one name; completed after a kill, the rest is drawn from another name's seed.
-TORN_ASK = pytest.mark.xfail(reason="sampling.suggest seeds by name, TPE is joint", strict=True)
-
-
-@TORN_ASK
 @pytest.mark.parametrize("manner", ["before", "after", "within"])
 def test_kills_change_nothing_of_what_one_worker_finds(tmp_path: Path, manner: str) -> None:
     spec = small()
@@ -994,9 +976,6 @@ def test_kills_change_nothing_of_what_one_worker_finds(tmp_path: Path, manner: s
     assert essence[0] == essence[1]
 
 
-# DEFECT: SuccessiveHalvingPruner counts a trial's finished rungs in the storage, so asked again at
-# the same rung it says False; between its advice and our decision a prune is lost by a kill.
-@pytest.mark.xfail(reason="should_prune() is asked again after it stored its rung", strict=True)
 def test_a_decision_torn_by_a_kill_is_taken_again_the_same(journal: str) -> None:
     spec = small("strata.prior=gaussian", "budget.control_share=0", "budget.min_peers=1")
     ledger = Ledger(spec, journal)
@@ -1013,9 +992,6 @@ def test_a_decision_torn_by_a_kill_is_taken_again_the_same(journal: str) -> None
     assert restarted.report("1", 1, 200.0) is True
 
 
-# DEFECT: after a kill between value and decision, a worker that trained the rung anew (its
-# checkpoint was lost) leaves one value with the sampler and another with the decision.
-@pytest.mark.xfail(reason="the rung's record takes the value reported last", strict=True)
 def test_sampler_and_record_know_one_value_per_rung(journal: str) -> None:
     ledger = Ledger(small(), journal)
     ledger.next("a")
@@ -1029,7 +1005,6 @@ def test_sampler_and_record_know_one_value_per_rung(journal: str) -> None:
     assert trial.intermediate_values[1] == restarted.facts().trials[0].rungs[1]
 
 
-@TORN_ASK
 def test_a_trial_killed_while_it_was_asked_gets_the_same_config(tmp_path: Path) -> None:
     """At each write of an ask, before and after it, in the middle of a search."""
     spec = small("strata.prior=diffusion")

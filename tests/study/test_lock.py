@@ -1,11 +1,11 @@
 """One driver per study, and no lock outlives its process."""
 
-import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,12 +106,20 @@ def test_asking_who_holds_it_writes_nothing(lock: Path) -> None:
     assert (lock.read_bytes(), lock.stat().st_mtime_ns) == before
 
 
-# DEFECT: `holder` takes a shared lock for a moment, so a `study status` at the wrong one makes
-# `study run` exit 2 with "already run by None".
-@pytest.mark.xfail(reason="hold() does not wait for a reader's moment", strict=True)
 def test_somebody_who_only_looks_keeps_nobody_out(lock: Path) -> None:
     lock.touch()
-    with lock.open() as reader:
-        fcntl.flock(reader, fcntl.LOCK_SH | fcntl.LOCK_NB)  # where holder() is in its middle
-        with hold(lock):
-            pass
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            holder(lock)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        for _ in range(200):
+            with hold(lock):
+                pass
+    finally:
+        done.set()
+        reader.join()

@@ -1,13 +1,30 @@
+import io
+import itertools
 import math
+import pickle
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
-from trainables.config import DataConfig
-from trainables.data import as_tensor, bits_offset, dequantise, load_dataset, quantise
+from trainables.config import DataConfig, ImageFormat
+from trainables.data import (
+    ImageDataset,
+    as_tensor,
+    bits_offset,
+    centre,
+    dequantise,
+    load_dataset,
+    quantise,
+)
 from trainables.error import InputError
+from trainables.preparation import prepare_dataset
 
 
 def digits(**fields: object) -> DataConfig:
@@ -92,3 +109,163 @@ def test_a_read_only_array_becomes_a_tensor_without_a_copy() -> None:
     array = np.arange(6, dtype=np.uint8)
     array.flags.writeable = False
     assert as_tensor(array).data_ptr() == array.ctypes.data
+
+
+DIGITS = DataConfig.model_validate({"dataset": "digits"})
+
+
+TINY = DataConfig(dataset="tiny", format=ImageFormat(channels=3, size=8))
+
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def dataset() -> ImageDataset:
+    return load_dataset(DIGITS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared set `tiny` of 36 + 4 + 10 images, each labelled by its number."""
+    source = tmp_path_factory.mktemp("source")
+    generator = np.random.default_rng(0)
+    for split, labels in (("train", range(40)), ("test", range(40, 50))):
+        images = []
+        for _ in labels:
+            file = io.BytesIO()
+            pixels = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(file, "PNG")
+            images.append(file.getvalue())
+        pq.write_table(pa.table({"image": images, "label": labels}), source / f"{split}.parquet")
+    folder = tmp_path_factory.mktemp("data")
+    prepare_dataset("tiny", str(source / "*.parquet"), folder)
+    return folder
+
+
+def images_of(dataset: ImageDataset) -> list[np.ndarray]:
+    return [getattr(dataset, split) for split in SPLITS]
+
+
+def labels_of(dataset: ImageDataset) -> list[list[int]]:
+    return [getattr(dataset, f"{split}_labels").tolist() for split in SPLITS]
+
+
+def test_each_label_stays_with_its_image(dataset: ImageDataset) -> None:
+    from sklearn.datasets import load_digits
+
+    whole = load_digits()
+    label_of = {
+        image.astype(np.uint8).tobytes(): label
+        for image, label in zip(whole.images, whole.target, strict=True)
+    }
+    for images, labels in zip(images_of(dataset), labels_of(dataset), strict=True):
+        assert [label_of[image.tobytes()] for image in images] == labels
+
+
+def test_a_prepared_set_is_mapped_and_split_as_it_was_prepared(folder: Path) -> None:
+    dataset = load_dataset(TINY, folder)
+    assert [len(images) for images in images_of(dataset)] == [36, 4, 10]
+    assert sorted(itertools.chain(*labels_of(dataset))) == list(range(50))
+    assert labels_of(dataset)[2] == list(range(40, 50))
+    assert not any(images.flags.writeable or images.flags.owndata for images in images_of(dataset))
+
+
+@pytest.mark.parametrize("config", [DIGITS, TINY], ids=lambda config: config.dataset)
+def test_a_subset_takes_the_same_share_of_each_split(config: DataConfig, folder: Path) -> None:
+    whole = load_dataset(config, folder)
+    half = sum(len(images) for images in images_of(whole)) // 2
+    part = load_dataset(config.model_copy(update={"num_images": half}), folder)
+    for few, many in zip(images_of(part), images_of(whole), strict=True):
+        assert len(few) == pytest.approx(len(many) / 2, abs=1)
+        assert {image.tobytes() for image in few} <= {image.tobytes() for image in many}
+
+
+def test_a_subset_is_fixed_and_has_a_fingerprint_of_its_own(
+    dataset: ImageDataset, folder: Path
+) -> None:
+    configs = [DIGITS.model_copy(update={"num_images": num}) for num in (500, 500, 600)]
+    one, same, larger = (load_dataset(config) for config in configs)
+    np.testing.assert_array_equal(one.train, same.train)
+    assert one.fingerprint == same.fingerprint
+    assert len({one.fingerprint, larger.fingerprint, dataset.fingerprint}) == 3
+
+
+def test_the_promised_fingerprint_must_be_found(dataset: ImageDataset) -> None:
+    promised = DIGITS.model_copy(update={"fingerprint": dataset.fingerprint})
+    assert load_dataset(promised).fingerprint == dataset.fingerprint
+    other = DIGITS.model_copy(update={"fingerprint": "0" * 64})
+    with pytest.raises(InputError, match=f"{dataset.fingerprint[:12]}.*000000000000"):
+        load_dataset(other)
+
+
+def test_a_format_that_is_not_the_images_own_is_an_error(folder: Path) -> None:
+    config = TINY.model_copy(update={"format": ImageFormat(channels=1, size=8)})
+    with pytest.raises(InputError, match="but the config says"):
+        load_dataset(config, folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("tinny", ["did you mean tiny", "cifar10", "digits", "--source 'tinny=PATH/*.parquet'"]),
+        ("cifar10", ["known are celeba, cifar10, digits, tiny", "are tiny;", "--source 'cifar10"]),
+    ],
+)
+def test_a_set_that_is_not_prepared_comes_with_what_is_and_how(
+    name: str, facts: list[str], folder: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        load_dataset(TINY.model_copy(update={"dataset": name}), folder)
+    for fact in facts:
+        assert fact in str(caught.value)
+
+
+def test_a_folder_is_not_needed_to_say_that_nothing_is_prepared() -> None:
+    with pytest.raises(InputError, match="no folder are none"):
+        load_dataset(TINY)
+
+
+@pytest.mark.parametrize("num_levels", [2, 17, 100, 256])
+def test_quantise_undoes_dequantise(num_levels: int) -> None:
+    levels = torch.arange(num_levels, dtype=torch.uint8)
+    images = levels.repeat(2_000_000 // num_levels).reshape(-1, 1, 1, num_levels)
+    x = dequantise(images, num_levels, torch.Generator().manual_seed(0))
+    assert x.min() >= -1
+    assert x.max() < 1
+    assert torch.equal(quantise(x, num_levels), images)
+    assert torch.equal(quantise(centre(images, num_levels), num_levels), images)
+
+
+def test_dequantised_values_are_uniform_around_the_centre_of_their_level() -> None:
+    images = torch.full((1000, 1, 10, 10), 5, dtype=torch.uint8)
+    x = dequantise(images, 17, torch.Generator().manual_seed(0))
+    width = 2 / 17
+    offset = (x - centre(images, 17)) / width
+    assert offset.mean().abs() < 5e-3
+    assert float(offset.var()) == pytest.approx(1 / 12, rel=0.02)
+
+
+def test_noise_comes_from_the_generator_or_from_the_global_stream(dataset: ImageDataset) -> None:
+    images = as_tensor(dataset.train[:9])
+    own = [dequantise(images, 17, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(own[0], own[1])
+    assert not torch.equal(own[0], own[2])
+    torch.manual_seed(4)
+    first = dequantise(images, 17)
+    torch.manual_seed(4)
+    assert torch.equal(dequantise(images, 17), first)
+
+
+def test_a_tensor_shares_the_memory_of_a_read_only_array_without_a_warning(folder: Path) -> None:
+    images = load_dataset(TINY, folder).train
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensor = as_tensor(images)
+    assert tensor.data_ptr() == images.ctypes.data
+
+
+def test_a_dataset_is_plain_values(dataset: ImageDataset) -> None:
+    again = pickle.loads(pickle.dumps(replace(dataset)))
+    np.testing.assert_array_equal(again.test, dataset.test)
+    assert again.fingerprint == dataset.fingerprint

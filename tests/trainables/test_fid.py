@@ -1,13 +1,18 @@
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import scipy.linalg
 import torch
+from PIL import Image
+from torch import Tensor
 
 from trainables.classifier import train_classifier
 from trainables.config import DataConfig, FIDConfig, ImageFormat
-from trainables.data import ImageDataset, load_dataset
+from trainables.data import ImageDataset, as_tensor, load_dataset
 from trainables.error import InputError
 from trainables.fid import (
     FeatureStatistics,
@@ -15,6 +20,7 @@ from trainables.fid import (
     build_fid_evaluator,
     feature_statistics,
     frechet_distance,
+    inception_weights,
 )
 
 
@@ -170,3 +176,271 @@ def test_a_file_that_is_no_weights_never_reaches_pickle(tmp_path: Path) -> None:
 def test_inception_takes_rgb_only() -> None:
     with pytest.raises(InputError, match="RGB"):
         inception(None, channels=1)
+
+
+CONFIG = FIDConfig(num_samples=359, classifier_epochs=2)
+
+
+RGB32 = ImageFormat(channels=3, size=32)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("STUDY_INCEPTION_WEIGHTS", raising=False)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+
+
+def build(
+    data: ImageDataset, cache: Path | None = None, config: FIDConfig = CONFIG
+) -> FIDEvaluator:
+    return build_fid_evaluator(
+        config,
+        train=data.train,
+        train_labels=data.train_labels,
+        references={"validation": data.validation, "test": data.test},
+        format=data.format,
+        fingerprint=data.fingerprint,
+        cache=cache,
+    )
+
+
+def build_blank(config: FIDConfig, num: int = 2100, format: ImageFormat = RGB32) -> FIDEvaluator:
+    images = np.zeros((num, format.channels, format.size, format.size), np.uint8)
+    return build_fid_evaluator(
+        config,
+        train=images,
+        train_labels=np.full(num, -1, np.int64),
+        references={"test": images},
+        format=format,
+        fingerprint="0" * 64,
+    )
+
+
+def drawn(seed: int, size: int = 6, shift: float = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.randn(size, size, generator=generator, dtype=torch.float64)
+    return torch.randn(500, size, generator=generator, dtype=torch.float64) @ mixing + shift
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_distance_is_that_of_two_gaussians(seed: int) -> None:
+    a, b = feature_statistics(drawn(seed)), feature_statistics(drawn(seed + 50, shift=0.5))
+    root = scipy.linalg.sqrtm(a.covariance.numpy() @ b.covariance.numpy()).real
+    traces = a.covariance.trace() + b.covariance.trace() - 2 * np.trace(root)
+    expected = float((a.mean - b.mean).square().sum() + traces)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
+
+
+def test_diagonal_gaussians_have_the_distance_of_their_means_and_deviations() -> None:
+    means = torch.tensor([[0.0, 1.0, 2.0], [3.0, 1.0, 0.0]], dtype=torch.float64)
+    deviations = torch.tensor([[1.0, 2.0, 3.0], [2.0, 2.0, 0.5]], dtype=torch.float64)
+    a, b = (
+        FeatureStatistics(m, torch.diag(s.square()), 10)
+        for m, s in zip(means, deviations, strict=True)
+    )
+    expected = (means[0] - means[1]).square().sum() + (
+        deviations[0] - deviations[1]
+    ).square().sum()
+    assert frechet_distance(a, b) == pytest.approx(float(expected))
+
+
+def test_equal_statistics_have_distance_zero_also_where_a_feature_is_constant() -> None:
+    features = drawn(0)
+    features[:, 0] = 1
+    statistics = feature_statistics(features)
+    assert frechet_distance(statistics, statistics) == pytest.approx(0, abs=1e-5)
+
+
+def test_statistics_are_those_of_numpy_in_double_precision() -> None:
+    features = drawn(3).float()
+    statistics = feature_statistics(features)
+    exact = features.double().numpy()
+    np.testing.assert_allclose(statistics.mean, exact.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(statistics.covariance, np.cov(exact, rowvar=False), rtol=1e-9)
+    assert statistics.num_samples == 500
+
+
+def test_a_second_evaluator_gives_the_same_numbers_from_the_cache(
+    dataset: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "deep" / "cache"
+    samples = as_tensor(dataset.test)
+    first = build(dataset, folder).distance(samples, "validation")
+    assert first == build(dataset).distance(samples, "validation")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert sorted(name.partition("-")[0] for name in files) == ["classifier", "statistics"]
+    monkeypatch.setattr("trainables.fid.extractor.train_classifier", None)
+    assert build(dataset, folder).distance(samples, "validation") == first
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
+def test_statistics_of_a_split_are_computed_only_when_it_is_asked_for(
+    dataset: ImageDataset, tmp_path: Path
+) -> None:
+    evaluator = build(dataset, tmp_path)
+    assert list(tmp_path.glob("statistics-*")) == []
+    evaluator.distance(as_tensor(dataset.test), "validation")
+    assert len(list(tmp_path.glob("statistics-*"))) == 1
+
+
+def test_another_data_set_of_the_same_name_is_not_taken_from_the_cache(
+    dataset: ImageDataset, cache: Path
+) -> None:
+    samples = as_tensor(dataset.test)
+    before = build(dataset, cache).distance(samples, "validation")
+    changed = replace(dataset, validation=dataset.validation // 2, fingerprint="1" * 64)
+    after = build(changed, cache).distance(samples, "validation")
+    assert after > before + 1
+    assert build(changed).distance(samples, "validation") == after
+
+
+def test_every_part_of_the_protocol_is_in_its_hash(dataset: ImageDataset, cache: Path) -> None:
+    protocol = build(dataset, cache).protocol("validation")
+    for name, value in protocol.as_dict().items():
+        other = value + 1 if isinstance(value, int) else f"{value}x"
+        assert replace(protocol, **{name: other}).hash != protocol.hash, name
+    assert replace(protocol).hash == protocol.hash
+
+
+def test_the_protocol_says_what_a_number_depends_on(dataset: ImageDataset, cache: Path) -> None:
+    values = build(dataset, cache).protocol("test").as_dict()
+    assert values["features"] == "classifier"
+    assert values["num_samples"] == 359
+    assert (values["reference"], values["num_reference_images"]) == ("test", 359)
+    assert (values["image_size"], values["num_levels"]) == (8, 17)
+    assert values["reference_fingerprint"] == dataset.fingerprint
+    assert len(values["weights_sha256"]) == 64
+
+
+def test_another_classifier_is_another_protocol(dataset: ImageDataset, cache: Path) -> None:
+    longer = CONFIG.model_copy(update={"classifier_epochs": 1})
+    one = build(dataset, cache).protocol("test")
+    other = build(dataset, cache, longer).protocol("test")
+    assert one.weights_sha256 != other.weights_sha256
+
+
+def test_a_split_that_is_no_reference_is_refused(dataset: ImageDataset, cache: Path) -> None:
+    with pytest.raises(InputError, match=r"'valid'; there are validation, test"):
+        build(dataset, cache).distance(as_tensor(dataset.test), "valid")
+
+
+def test_no_more_samples_than_features_is_refused(dataset: ImageDataset) -> None:
+    with pytest.raises(InputError, match=r"32 features .*num_samples has 32: take at least 33"):
+        build(dataset, config=CONFIG.model_copy(update={"num_samples": 32}))
+    with pytest.raises(InputError, match=r"the test split has 20: take at least 33"):
+        build_blank(CONFIG, 20)
+    with pytest.raises(InputError, match=r"2048 features .*use fid.features=classifier"):
+        build_blank(FIDConfig(features="inception", num_samples=2048))
+
+
+def test_a_damaged_cache_is_named(dataset: ImageDataset, tmp_path: Path) -> None:
+    build(dataset, tmp_path).reference_statistics("test")
+    path = next(tmp_path.glob("statistics-*"))
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"is damaged; remove it"):
+        build(dataset, tmp_path).reference_statistics("test")
+
+
+def test_images_without_labels_need_inception(dataset: ImageDataset, tmp_path: Path) -> None:
+    unlabelled = replace(dataset, train_labels=np.full(len(dataset.train), -1))
+    with pytest.raises(InputError, match=r"fid\.features=inception"):
+        build(unlabelled, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "hub"])
+def test_missing_weights_are_named_with_both_ways_out(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = tmp_path / "absent.pth"
+    if way == "variable":
+        monkeypatch.setenv("STUDY_INCEPTION_WEIGHTS", str(absent))
+    weights = str(absent) if way == "option" else None
+    with pytest.raises(InputError) as caught:
+        build_blank(FIDConfig(features="inception", num_samples=2100, weights=weights))
+    looked_for = "weights-inception-2015-12-05-6726825d.pth" if way == "hub" else str(absent)
+    for fact in (looked_for, "fid.weights=PATH", "fid.features=classifier"):
+        assert fact in str(caught.value)
+
+
+def test_the_option_goes_before_the_variable_and_the_variable_before_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = tmp_path / "hub" / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth"
+    hub.parent.mkdir(parents=True)
+    one, two = tmp_path / "one", tmp_path / "two"
+    for path in (hub, one, two):
+        path.touch()
+    assert inception_weights(None) == hub
+    monkeypatch.setenv("STUDY_INCEPTION_WEIGHTS", str(one))
+    assert inception_weights(None) == one
+    assert inception_weights(str(two)) == two
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (exit, (7,))
+
+
+@pytest.mark.parametrize("content", ["text", "other tensors", "code"])
+def test_a_file_of_something_else_is_no_inception(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    match content:
+        case "text":
+            path.write_text("not found")
+        case "other tensors":
+            torch.save({"weight": torch.zeros(3)}, path)
+        case "code":
+            torch.save(Evil(), path)
+    with pytest.raises(InputError, match="is no file of Inception weights") as caught:
+        build_blank(FIDConfig(features="inception", num_samples=2100, weights=str(path)))
+    assert "\n" not in str(caught.value)
+
+
+def test_inception_features_are_those_of_torch_fidelity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    with monkeypatch.context() as patch:  # the library builds no network without weights
+        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+        torch.save({}, tmp_path / "none.pth")
+        network = FeatureExtractorInceptionV3(
+            "x", ["2048"], feature_extractor_weights_path=str(tmp_path / "none.pth")
+        )
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    evaluator = build_blank(
+        FIDConfig(features="inception", num_samples=2100, weights=str(tmp_path / "weights.pth"))
+    )
+    images = torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8)
+    features = evaluator._extractor.features(images)
+    torch.testing.assert_close(features, network(images)[0])
+    torch.manual_seed(3)
+    assert torch.equal(torch.rand(4), expected)
+    assert "TensorFlow" in evaluator.protocol("test").resize
+
+
+def test_real_cifar10_is_nearer_to_itself_than_to_noise(real_data: Path, tmp_path: Path) -> None:
+    rows = next(pq.ParquetFile(real_data / "cifar10_test.parquet").iter_batches(1500)).to_pylist()
+    pictures = [np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))) for row in rows]
+    images = np.stack(pictures).transpose(0, 3, 1, 2)
+    evaluator = build_fid_evaluator(
+        FIDConfig(num_samples=500, classifier_epochs=2),
+        train=images[:500],
+        train_labels=np.array([row["label"] for row in rows[:500]]),
+        references={"test": images[500:1000]},
+        format=RGB32,
+        fingerprint="0" * 64,
+        cache=tmp_path,
+    )
+    noise = torch.randint(256, (500, 3, 32, 32), dtype=torch.uint8)
+    real = evaluator.distance(torch.from_numpy(images[1000:].copy()), "test")
+    assert real < evaluator.distance(noise, "test") / 5

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from trainables.error import InputError
 from trainables.fid.extractor import Extractor, Images
 
 INCEPTION_VARIABLE = "STUDY_INCEPTION_WEIGHTS"
-INCEPTION_FILE = URL_INCEPTION_V3.rpartition("/")[2]
+INCEPTION_FILE: str = URL_INCEPTION_V3.rpartition("/")[2]
 INCEPTION_SIZE = 2048
 INCEPTION_BATCH = 50
 
@@ -27,6 +29,7 @@ class InceptionFeatures(Extractor):
     """The last pooling layer, 2,048 features of RGB images."""
 
     name = "inception-v3"
+    resize = "299, bilinear as in TensorFlow 1"
     size = INCEPTION_SIZE
 
     def __init__(self, config: FIDConfig, image: ImageFormat) -> None:
@@ -42,24 +45,17 @@ class InceptionFeatures(Extractor):
             )
         path = inception_weights(config.weights)
         if path is None:
-            raise InputError(
-                f"the Inception weights {INCEPTION_FILE} are not here; point to them with"
-                f" fid.weights=PATH or the variable {INCEPTION_VARIABLE}, or use"
-                " fid.features=classifier"
-            )
+            raise _no_weights(str(_hub_file()))
         self.weights_sha256 = file_hash(path)
-        _refuse_pickle(path)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        network = FeatureExtractorInceptionV3(
-            self.name, [str(INCEPTION_SIZE)], feature_extractor_weights_path=str(path)
-        )
-        self._network = network.to(self._device)
+        self._network = _load_inception(path).to(self._device)
 
     @torch.no_grad()
     def features(self, images: Images) -> Float[Tensor, "num features"]:
         """Features of each image, on the CPU."""
         batches = images.split(INCEPTION_BATCH)
-        return torch.cat([self._network(batch.to(self._device))[0].cpu() for batch in batches])
+        with _full_precision():
+            return torch.cat([self._network(batch.to(self._device))[0].cpu() for batch in batches])
 
 
 def inception_weights(option: str | None) -> Path | None:
@@ -72,15 +68,44 @@ def inception_weights(option: str | None) -> Path | None:
     if named:
         path = Path(named).expanduser()
         if not path.is_file():
-            raise InputError(f"there are no Inception weights at {path}")
+            raise _no_weights(str(path))
         return path
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
-    return cached if cached.is_file() else None
+    return _hub_file() if _hub_file().is_file() else None
 
 
-def _refuse_pickle(path: Path) -> None:
-    """Torch-fidelity loads with pickle; only a file that is nothing but tensors gets there."""
+def _hub_file() -> Path:
+    folder: str = torch.hub.get_dir()
+    return Path(folder) / "checkpoints" / INCEPTION_FILE
+
+
+def _no_weights(looked_for: str) -> InputError:
+    return InputError(
+        f"there are no Inception weights at {looked_for}; point to {INCEPTION_FILE} with"
+        f" fid.weights=PATH or the variable {INCEPTION_VARIABLE}, or use fid.features=classifier"
+    )
+
+
+def _load_inception(path: Path) -> FeatureExtractorInceptionV3:
+    """The network; its own loader unpickles, so only a file of nothing but tensors gets there.
+
+    Raises:
+        InputError: the file is something else.
+    """
     try:
         torch.load(path, map_location="cpu", weights_only=True)
+        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced
+            return FeatureExtractorInceptionV3(
+                "inception-v3", [str(INCEPTION_SIZE)], feature_extractor_weights_path=str(path)
+            )
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path} is no file of Inception weights: {error}") from error
+        raise InputError(
+            f"{path} is no file of Inception weights; fetch {INCEPTION_FILE}, a release file of"
+            " torch-fidelity, or use fid.features=classifier"
+        ) from error
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """No TF32 inside: the protocol says float32, and cuDNN would cut its mantissa to 10 bits."""
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+        yield

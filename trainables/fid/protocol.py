@@ -14,7 +14,8 @@ class FIDProtocol:
     Attributes:
         features: the extractor.
         weights_sha256: of its weights.
-        image_size: in pixels, as fed to the extractor; its own resizing is part of it.
+        image_size: in pixels, as handed to the extractor.
+        resize: what the extractor does to that size itself.
         num_levels: of the quantised samples.
         num_samples: of the model.
         reference: validation or test.
@@ -26,6 +27,7 @@ class FIDProtocol:
     features: str
     weights_sha256: str
     image_size: int
+    resize: str
     num_levels: int
     num_samples: int
     reference: str
