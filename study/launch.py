@@ -126,8 +126,8 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
         with preparation_bar(console) as progress:
             facts = find_datasets(spec, sources, layout.data, progress)
         spec = spec.model_copy(update={"datasets": facts})
-        with console.status("preparing the FID: features and statistics of the real images"):
-            ready_fid(spec, load_datasets(spec, layout.data), layout.data)
+        console.print("preparing the FID: features and statistics of the real images")
+        ready_fid(spec, load_datasets(spec, layout.data), layout.data)
     except InputError:
         discard_if_empty(layout)
         raise

@@ -12,7 +12,8 @@ def preparation_bar(console: Console) -> Iterator[Callable[[str, int, int], None
     """A function to tell (name, images done, images in all); it draws one bar per data set."""
     columns = (TextColumn("preparing {task.description}"), BarColumn(), MofNCompleteColumn())
     bars: dict[str, TaskID] = {}
-    with Progress(*columns, console=console, transient=True) as progress:
+    disable = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
 
         def tell(name: str, done: int, total: int) -> None:
             if name not in bars:

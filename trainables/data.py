@@ -8,7 +8,9 @@ Uniform dequantisation: Theis et al. 2016, arXiv 1511.01844.
 """
 
 import difflib
+import gzip
 import hashlib
+import importlib.util
 import math
 import warnings
 from dataclasses import dataclass
@@ -141,11 +143,9 @@ def as_tensor(array: np.ndarray) -> Tensor:
 
 def _digits(split_seed: int) -> tuple[ImageFormat, Splits, str]:
     """scikit-learn's handwritten digits: 1,797 images of 8 × 8 with levels 0 … 16."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    images = digits.images.astype(np.uint8)[:, None]
-    labels = digits.target.astype(np.int64)
+    table = _digits_table()
+    images = np.ascontiguousarray(table[:, :64].astype(np.uint8).reshape(-1, 1, 8, 8))
+    labels = table[:, 64].astype(np.int64)
     order = np.random.default_rng(derive_seed("digits", split_seed)).permutation(len(images))
     num_held_out = len(images) // 5
     ends = (len(images) - 2 * num_held_out, len(images) - num_held_out)
@@ -155,6 +155,16 @@ def _digits(split_seed: int) -> tuple[ImageFormat, Splits, str]:
         images[order].tobytes() + labels[order].tobytes() + repr(ends).encode()
     )
     return ImageFormat(channels=1, size=8, num_levels=17), splits, digest.hexdigest()
+
+
+def _digits_table() -> np.ndarray:
+    # The file inside the package, without the package: importing that takes seconds every time.
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None
+    assert package.submodule_search_locations is not None
+    path = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
+    with gzip.open(path, "rt") as file:
+        return np.loadtxt(file, delimiter=",", dtype=np.int64)
 
 
 def _prepared(config: DataConfig, folder: Path | None) -> tuple[ImageFormat, Splits, str]:

@@ -8,6 +8,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 PIXELS_PER_IMAGE = 32
+GAP = 2
+BETWEEN = 96
 
 
 def image_grid(images: UInt8[np.ndarray, "num channels height width"], num_levels: int) -> bytes:
@@ -21,12 +23,13 @@ def image_grid(images: UInt8[np.ndarray, "num channels height width"], num_level
     columns = math.ceil(math.sqrt(num))
     rows = math.ceil(num / columns)
     levels = images.astype(np.float32) * (255 / (num_levels - 1))
-    grid = np.zeros((rows * columns, channels, height, width), np.uint8)
-    grid[:num] = levels.round().astype(np.uint8)
-    grid = grid.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    flat = grid.reshape(rows * height, columns * width, channels)
     scale = max(1, PIXELS_PER_IMAGE // height)
-    flat = flat.repeat(scale, axis=0).repeat(scale, axis=1)
+    pixels = levels.round().astype(np.uint8).repeat(scale, axis=2).repeat(scale, axis=3)
+    tall, wide = height * scale + GAP, width * scale + GAP
+    grid = np.full((rows * columns, channels, tall, wide), BETWEEN, np.uint8)
+    grid[:num, :, GAP:, GAP:] = pixels
+    grid = grid.reshape(rows, columns, channels, tall, wide).transpose(0, 3, 1, 4, 2)
+    flat = grid.reshape(rows * tall, columns * wide, channels)
     png = io.BytesIO()
     Image.fromarray(flat.squeeze(-1) if channels == 1 else flat).save(png, "PNG")
     return png.getvalue()

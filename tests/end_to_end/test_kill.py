@@ -1,6 +1,7 @@
 """`kill -9` of the driver, again and again, each time followed by the same command."""
 
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,6 @@ def kills() -> list[tuple[str, str, int]]:
         ("search", "issue", draw.randint(2, 4)),
         ("search", "close", draw.randint(1, 3)),
         ("confirm", "report", draw.randint(2, 4)),
-        ("confirm", "close", draw.randint(1, 2)),
         ("test", "report", draw.randint(1, 2)),
     ]
 
@@ -116,6 +116,18 @@ def test_nothing_of_a_killed_driver_is_left_running(survivor: Path) -> None:
 
     left = [p.cmdline() for p in psutil.process_iter() if str(survivor) in " ".join(_command(p))]
     assert left == []
+
+
+def test_confirm_adds_seeds_that_are_tested_once(survivor: Path, tmp_path: Path) -> None:
+    shutil.copytree(survivor / "studies", tmp_path / "studies")
+    before = trials_in(tmp_path)
+    command = [sys.executable, "-m", "study", "confirm", "digits", "--seeds", "+1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = trials_in(tmp_path)
+    assert len(after) == len(before) + 3
+    assert all(after[key] == before[key] for key in before)
+    assert [set(facts.tests) for facts in facts_in(tmp_path).strata.values()] == [{0, 1, 2}] * 3
 
 
 def _command(process: object) -> list[str]:

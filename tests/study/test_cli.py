@@ -1,0 +1,80 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.cli import main
+
+BAD = {
+    "a misspelt field": (["run", "digits", "budget.max_epoch=3"], "max_epochs"),
+    "a reversed interval": (
+        ["run", "digits", "domains.all.optimizer.learning_rate={kind: uniform, low: 2, high: 1}"],
+        "low < high",
+    ),
+    "an unknown prior": (["run", "digits", "strata.prior=difusion"], "diffusion"),
+    "an unknown space": (["run", "digit"], "digits"),
+    "an unknown data set": (["run", "digits", "strata.dataset=cifar1"], "cifar10"),
+    "a negative latent size": (["show", "digits", "strata.latent_size=-4"], "strata.latent_size"),
+    "a name with dots": (["run", "digits", "--name", "../x"], "'../x'"),
+    "a name with a slash": (["status", "a/b"], "'a/b'"),
+    "a source without a glob": (["run", "digits", "--source", "cifar10"], "NAME=GLOB"),
+    "a source of another set": (["run", "digits", "--source", "cifar10=x"], "no such data set"),
+    "images that are not here": (["run", "table1", "strata.dataset=cifar10"], "--source"),
+    "no Parquet": (
+        ["run", "table1", "strata.dataset=cifar10", "--source", "cifar10=*_images"],
+        "no Parquet file",
+    ),
+    "a study that is not there": (["status", "nothing"], "no study 'nothing'"),
+    "a report of nothing": (["report", "nothing"], "no study 'nothing'"),
+    "a file that is no export": (["reproduce", "train_images"], "train_images"),
+    "no more seeds": (["confirm", "digits", "--seeds", "x"], "+2"),
+    "no store to show": (["ui"], "no MLflow store"),
+    "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),
+    "a storage that is a file": (["run", "digits", "--storage", "train_images"], "is a file"),
+    "a set without a source": (["data", "prepare", "svhn"], "--source"),
+}
+
+
+def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", ["study", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_usage_is_one_sentence_and_exit_code_two_and_writes_nothing(
+    case: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments, word = BAD[case]
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        (tmp_path / f"{split}_images").write_text("no Parquet")
+    assert call(arguments, monkeypatch) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert word in err
+    assert "Traceback" not in out + err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["test_images", "train_images"]
+
+
+def test_show_tells_strata_domains_and_budget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["show", "table1"], monkeypatch) == 0
+    out = capsys.readouterr().out
+    for word in ("18 strata", "prior.beta_schedule.kind", "32 trials a stratum", "epochs"):
+        assert word in out
+
+
+def test_every_command_has_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = "run confirm retry stop show status report export reproduce sample ui doctor data"
+    for name in names.split():
+        assert call([name, "--help"], monkeypatch) == 0
+        assert "Usage" in capsys.readouterr().out
