@@ -6,6 +6,7 @@ retries, resumes and remembers is the ledger.
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,6 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError, RayTaskError
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -34,6 +34,14 @@ from trainables.data import ImageDataset
 from trainables.error import InputError
 from trainables.suggestion import Workplace
 from trainables.trainable import PriorTrainable
+
+WORKER_GONE = (
+    "ActorDiedError",
+    "ActorUnavailableError",
+    "RayActorError",
+    "WorkerCrashedError",
+    "NodeDiedError",
+)
 
 
 @contextmanager
@@ -156,7 +164,7 @@ class _LedgerScheduler(FIFOScheduler):
         self.driver.absorb(trial.trial_id, result["payload"][0])
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        reason, is_lost = _failure(trial.get_error())
+        reason, is_lost = failure_in(Path(trial.error_file).read_text())
         self.driver.fail(trial.trial_id, reason, is_lost=is_lost)
 
 
@@ -169,10 +177,17 @@ def _num_slots(resources: ResourcesSpec) -> int:
     return max(1, int(slots))
 
 
-def _failure(error: BaseException | None) -> tuple[str, bool]:
-    """One line on what went wrong, and whether the worker is gone."""
-    if isinstance(error, RayActorError):
+def failure_in(text: str) -> tuple[str, bool]:
+    """One line on what went wrong, and whether the worker is gone, from Ray's error file.
+
+    The file is read as text: Ray's own accessor looks where it is not copied to yet, and the
+    other form of it is a pickle.
+    """
+    errors = re.findall(r"^([\w.]*?)(\w+(?:Error|Exception|Interrupt|Exit)): (.*)$", text, re.M)
+    if not errors:
+        lines = text.strip().splitlines()
+        return (lines[-1] if lines else "no message"), False
+    _, kind, message = errors[-1]
+    if any(name in WORKER_GONE for _, name, _ in errors):
         return "its worker process ended unexpectedly", True
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    text = str(cause).strip().splitlines()
-    return f"{type(cause).__name__}: {text[0] if text else 'no message'}", False
+    return f"{kind}: {message}", False

@@ -1,6 +1,7 @@
 """When a study ends early: Ctrl-C, SIGTERM, `study stop`, a time limit."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ class Stop:
             self.reason = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
             for known, handler in before.items():
                 signal.signal(known, handler)
+            print("stopping when every trial has returned; again ends at once", file=sys.stderr)
 
         for number in before:
             signal.signal(number, remember)

@@ -1,15 +1,16 @@
 """MLflow's own server on a storage, for this machine only."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from study.layout import open_layout
 from trainables.error import InputError
 
 
-def serve(storage: Path, port: int) -> int:
-    """Runs MLflow's server on 127.0.0.1 until it is ended; its exit code.
+def serve(storage: Path, port: int) -> NoReturn:
+    """Becomes MLflow's server on 127.0.0.1, so that what ends this process ends the server.
 
     Raises:
         InputError: the storage has no study yet.
@@ -23,7 +24,6 @@ def serve(storage: Path, port: int) -> int:
     command += ["--port", str(port), "--backend-store-uri", layout.mlflow_uri]
     command += ["--workers", "1", "--serve-artifacts"]
     command += ["--artifacts-destination", str(layout.storage / "mlartifacts")]
-    try:
-        return subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    # No job runners: nothing of ours asks for them, and they would outlive the server.
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    os.execve(sys.executable, command, environment)

@@ -33,7 +33,7 @@ def ui(
     """MLflow on this storage, on 127.0.0.1."""
     from study.ui import serve
 
-    raise typer.Exit(serve(storage, port))
+    serve(storage, port)
 
 
 @app.command()

@@ -163,10 +163,9 @@ def num_trials(study: Study, *states: TrialState) -> int:
 
 
 def _open_study(name: str, storage: BaseStorage, pruner: BasePruner) -> Study:
+    # Looked up first: asked to create what exists, Optuna writes a line into the journal again.
+    if name in optuna.get_all_study_names(storage):
+        return optuna.load_study(study_name=name, storage=storage, pruner=pruner)
     return optuna.create_study(
-        study_name=name,
-        storage=storage,
-        load_if_exists=True,
-        direction="minimize",
-        pruner=pruner,
+        study_name=name, storage=storage, direction="minimize", pruner=pruner
     )

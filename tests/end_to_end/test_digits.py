@@ -3,6 +3,7 @@
 import csv
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -182,12 +183,12 @@ def test_sample_draws_a_grid(copied: Finished) -> None:
 def test_the_ui_serves_the_study_on_this_machine_only(digits: Finished) -> None:
     port = "51973"
     command = [sys.executable, "-m", "study", "ui", "--port", port]
-    server = subprocess.Popen(command, cwd=digits.folder, stdout=subprocess.PIPE, text=True)
-    try:
-        assert _answers(f"http://127.0.0.1:{port}/health")
-    finally:
-        server.terminate()
-        server.wait(30)
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=digits.folder, stdout=nowhere, stderr=nowhere) as server:
+        try:
+            assert _answers(f"http://127.0.0.1:{port}/health")
+        finally:
+            server.send_signal(signal.SIGINT)
 
 
 def _answers(url: str) -> bool:
