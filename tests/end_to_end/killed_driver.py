@@ -57,10 +57,10 @@ def killed_absorb(self: Driver, ray_trial_id: str, result: dict[str, Any]) -> bo
     return absorb(self, ray_trial_id, result)
 
 
-def killed_close(self: Ledger, ray_trial_id: str, *arguments: Any, **options: Any) -> None:
+def killed_close(self: Ledger, ray_trial_id: str, *arguments: Any, **options: Any) -> Any:
     if ray_trial_id in self._issued:
         die_if(self._issued[ray_trial_id].suggestion.phase, "close")
-    close(self, ray_trial_id, *arguments, **options)
+    return close(self, ray_trial_id, *arguments, **options)
 
 
 if __name__ == "__main__":
