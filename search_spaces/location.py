@@ -7,6 +7,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from trainables.config import PriorConfigBase, prior_config_class, prior_kinds
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -32,7 +34,9 @@ def locate(model: type[BaseModel], loc: Sequence[int | str]) -> Location:
     for part in loc:
         here = _plain(here)
         members = _members(here)
-        if _is_model(here):
+        if part in members:
+            here = members[str(part)]
+        elif _is_model(here):
             fields = tuple(here.model_fields)
             field = here.model_fields.get(str(part))
             here = field.annotation if field else None
@@ -42,8 +46,6 @@ def locate(model: type[BaseModel], loc: Sequence[int | str]) -> Location:
             names.append(str(part))
         elif get_origin(here) is tuple:
             here = get_args(here)[0]
-        elif part in members:
-            here = members[str(part)]
     return Location(".".join(names), fields, tuple(_members(_plain(here))))
 
 
@@ -58,6 +60,8 @@ def _plain(annotation: Any) -> Any:
 
 def _members(annotation: Any) -> dict[str, type[BaseModel]]:
     """The members of a union on `kind`; pydantic names them by it in a location."""
+    if annotation is PriorConfigBase:
+        return {kind: prior_config_class(kind) for kind in prior_kinds()}
     models = [member for member in get_args(annotation) if _is_model(member)]
     kinds = [(m, m.model_fields["kind"]) for m in models if "kind" in m.model_fields]
     return {name: m for m, kind in kinds for name in get_args(kind.annotation)}

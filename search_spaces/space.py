@@ -11,8 +11,10 @@ import yaml
 from pydantic import ValidationError
 
 from search_spaces.complaint import complaint, did_you_mean
+from search_spaces.override import forget_other_kind
 from search_spaces.spec import StudySpec
 from trainables.error import InputError
+from trainables.plugin import load_plugins
 
 
 class _Loader(yaml.SafeLoader):
@@ -57,6 +59,7 @@ def load_space(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Study
     values = _read(path)
     for override in overrides:
         _override(values, override)
+    values |= _plugins(values, path.parent)
     return parse_space(values, str(name_or_path))
 
 
@@ -88,7 +91,11 @@ def dump_yaml(values: dict[str, Any]) -> str:
 
 def dump_space(spec: StudySpec) -> str:
     """A space as YAML that `load_space` reads back to an equal one."""
-    return dump_yaml(spec.model_dump(mode="json", exclude_defaults=True))
+    values = spec.model_dump(mode="json", exclude_defaults=True)
+    for group in ("likelihood", "network"):
+        if group in values:  # its kind is a default of its own, which is not the space's
+            values[group] = {"kind": getattr(spec, group).kind, **values[group]}
+    return dump_yaml(values)
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -115,16 +122,28 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
+def _plugins(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Loads the space's plugins, which it names relative to its own folder, by absolute path."""
+    named = values.get("plugins")
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        return {}
+    paths = [str((folder / name).resolve()) for name in named]
+    load_plugins(paths)
+    return {"plugins": paths}
+
+
 def _override(values: dict[str, Any], text: str) -> None:
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key:
         raise InputError(f"an override is written key=value, got {text!r}")
+    parsed = _value(key, value)
+    forget_other_kind(values, key, parsed)
     *parents, name = _key_parts(values, key)
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise InputError(f"{key} is no field: {parent} has no parts")
-    values[name] = _value(key, value)
+    values[name] = parsed
 
 
 def _key_parts(values: dict[str, Any], key: str) -> list[str]:

@@ -19,25 +19,31 @@ from pydantic import (
 
 from search_spaces.complaint import complaint, did_you_mean, place_of
 from search_spaces.domain import Domain
-from search_spaces.override import Overrides, check_choosable, put
+from search_spaces.override import CHOOSABLE, KINDS, Overrides, check_choosable, put
 from search_spaces.stratum import StrataSpec, Stratum
 from trainables.config import (
     KNOWN_FORMATS,
-    PRIOR_KINDS,
+    Departures,
     FIDConfig,
     Fraction,
     Frozen,
+    GaussianLikelihoodConfig,
     ImageFormat,
     KLAnnealingConfig,
     LikelihoodConfig,
     NetworkConfig,
+    Objective,
     OptimizerConfig,
+    PlainNetworkConfig,
     Slug,
     TrialConfig,
+    prior_kinds,
 )
+from trainables.error import InputError
 
 _SHARED_WITH_TRIALS = {
     "objective",
+    "departures",
     "likelihood",
     "network",
     "kl_annealing",
@@ -45,12 +51,15 @@ _SHARED_WITH_TRIALS = {
     "fid",
 }
 _ANY_FORMAT = ImageFormat(channels=3, size=32)
+_VARIED = (*CHOOSABLE, "departures")
 
 
 class DataSpec(Frozen):
     """What is taken of each data set; see `trainables.config.DataConfig`."""
 
     num_images: PositiveInt | None = None
+    resize: Literal[32, 64] | None = None
+    dequantise: bool = True
     split_seed: int = 0
 
 
@@ -104,17 +113,21 @@ class StudySpec(Frozen):
     `priors` holds what the prior configs of this space share, by kind. `domains` holds what the
     search varies, by dotted field of a trial's config: under `all` for every stratum, under a
     prior's kind for the strata of that prior alone. `variants` are fixed overrides, each trained
-    with the confirm seeds and without search. `datasets` is filled by the launch.
+    with the confirm seeds and without search; the first is what the others are compared with.
+    `plugins` are Python files that register priors of a user's own. `datasets` is filled by the
+    launch.
     """
 
     name: Slug
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
-    objective: Literal["exact"] = "exact"
+    plugins: tuple[str, ...] = ()
+    objective: Objective = "exact"
+    departures: Departures = Departures()
     strata: StrataSpec
     data: DataSpec = DataSpec()
-    likelihood: LikelihoodConfig = LikelihoodConfig()
-    network: NetworkConfig = NetworkConfig()
+    likelihood: LikelihoodConfig = GaussianLikelihoodConfig()
+    network: NetworkConfig = PlainNetworkConfig()
     kl_annealing: KLAnnealingConfig = KLAnnealingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     fid: FIDConfig = FIDConfig()
@@ -134,9 +147,41 @@ class StudySpec(Frozen):
         axes = self.strata
         return itertools.product(axes.dataset, axes.prior, axes.latent_size)
 
+    def with_datasets(self, datasets: dict[str, DatasetFacts]) -> "StudySpec":
+        """The space with what its data sets were found to be, checked against them.
+
+        Raises:
+            InputError: a config does not fit the images.
+        """
+        values = self.model_dump() | {"datasets": {n: f.model_dump() for n, f in datasets.items()}}
+        try:
+            return StudySpec.model_validate(values)
+        except ValidationError as error:
+            raise InputError(f"{self.name}: {complaint(error, StudySpec)}") from error
+
+    @property
+    def confirm_epochs(self) -> int:
+        """Length of a confirm trial."""
+        return self.confirm.max_epochs or self.budget.max_epochs
+
     def domains_of(self, stratum: Stratum) -> dict[str, Domain]:
         """What the search varies in this stratum, by dotted field."""
         return self.domains.get("all", {}) | self.domains.get(stratum.prior, {})
+
+    def variants_of(self, stratum: Stratum) -> dict[str, dict[str, Any]]:
+        """The variants that differ in this stratum; of equal configs the first stands for all."""
+        configs: dict[str, TrialConfig] = {}
+        for name, overrides in self.variants.items():
+            config = self.trial_config(stratum, overrides)
+            if _without_objective(config) not in map(_without_objective, configs.values()):
+                configs[name] = config
+        return {name: self.variants[name] for name in configs}
+
+    def num_confirmed(self, stratum: Stratum) -> int:
+        """How many configs the stratum trains again over the confirm seeds."""
+        if self.variants:
+            return len(self.variants_of(stratum))
+        return self.confirm.num_configs if self.budget.trials_per_stratum else 1
 
     def trial_config(self, stratum: Stratum, overrides: Overrides, **fields: Any) -> TrialConfig:
         """The config of one trial: this space's values, the overrides on top, then `fields`.
@@ -149,7 +194,7 @@ class StudySpec(Frozen):
         if facts is not None:
             data |= facts.model_dump()
         elif stratum.dataset not in KNOWN_FORMATS:
-            data["format"] = _ANY_FORMAT
+            data["format"] = _ANY_FORMAT.model_copy(update={"size": self.data.resize or 32})
         values: dict[str, Any] = self.model_dump(include=_SHARED_WITH_TRIALS) | {
             "data": data,
             "latent_size": stratum.latent_size,
@@ -157,14 +202,15 @@ class StudySpec(Frozen):
             "max_epochs": self.budget.max_epochs,
             **fields,
         }
-        for path, value in overrides.items():
+        # A kind comes before the fields that only it has.
+        for path, value in sorted(overrides.items(), key=lambda item: item[0] not in KINDS):
             put(values, path, value)
         return TrialConfig.model_validate(values)
 
     @field_validator("priors", "domains")
     @classmethod
     def _keys_are_priors(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        allowed = (*PRIOR_KINDS, "all") if info.field_name == "domains" else PRIOR_KINDS
+        allowed = (*prior_kinds(), "all") if info.field_name == "domains" else prior_kinds()
         for key in value:
             if key not in allowed:
                 raise ValueError(f"{key!r} is no prior{did_you_mean(key, allowed)}")
@@ -177,7 +223,7 @@ class StudySpec(Frozen):
                 check_choosable(f"domains.{key}", path)
         for name, overrides in self.variants.items():
             for path in overrides:
-                check_choosable(f"variants.{name}", path, also=("objective",))
+                check_choosable(f"variants.{name}", path, also=("objective",), groups=_VARIED)
         for kind, fields in self.priors.items():
             if fields.get("kind", kind) != kind:
                 raise ValueError(f"priors.{kind}.kind needs to be {kind}, got {fields['kind']!r}")
@@ -198,15 +244,18 @@ class StudySpec(Frozen):
         """Tries what every domain reaches, pair by pair: nothing fails in epoch 200."""
         kinds = {*self.strata.prior, *self.priors, *self.domains} - {"all"}
         for prior in sorted(kinds):
-            stratum = Stratum(self.strata.dataset[0], prior, self.strata.latent_size[0])
-            self._try(stratum, {}, {f"priors.{prior}": ["prior"]})
-            if prior in self.strata.prior:
-                self._try_domains(stratum, ["all", prior])
-                for name, overrides in self.variants.items():
-                    self._try(stratum, overrides, {f"variants.{name}": list(overrides)})
-            else:  # not a stratum now, but its fields are checked all the same
-                self._try_domains(stratum, [prior])
+            for dataset in self.strata.dataset:
+                self._try_stratum(Stratum(dataset, prior, self.strata.latent_size[0]))
         return self
+
+    def _try_stratum(self, stratum: Stratum) -> None:
+        self._try(stratum, {}, {f"priors.{stratum.prior}": ["prior"]})
+        if stratum.prior in self.strata.prior:
+            self._try_domains(stratum, ["all", stratum.prior])
+            for name, overrides in self.variants.items():
+                self._try(stratum, overrides, {f"variants.{name}": list(overrides)})
+        else:  # not a stratum now, but its fields are checked all the same
+            self._try_domains(stratum, [stratum.prior])
 
     def _try_domains(self, stratum: Stratum, keys: list[str]) -> None:
         origins = {f"domains.{key}": list(self.domains.get(key, {})) for key in keys}
@@ -229,6 +278,11 @@ class StudySpec(Frozen):
             reason = complaint(error, TrialConfig)
             is_base = origin.startswith("priors.")
             raise ValueError(origin + reason.removeprefix("prior." * is_base)) from error
+
+
+def _without_objective(config: TrialConfig) -> TrialConfig:
+    """The config without the profile's name: its departures say what it came to."""
+    return config.model_copy(update={"objective": "exact"})
 
 
 def _meet(field: str, place: list[str]) -> bool:

@@ -1,11 +1,12 @@
 """A stratum, one cell of the table, and the axes whose product the strata are."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
-from trainables.config import Frozen, Slug
+from trainables.config import Frozen, Slug, prior_kinds
 
 Value = TypeVar("Value")
 
@@ -38,6 +39,12 @@ def _distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return values
 
 
+def _known_prior(kind: str) -> str:
+    if kind not in prior_kinds():
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(prior_kinds())})
+    return kind
+
+
 _AsList = (BeforeValidator(_listed), Field(min_length=1), AfterValidator(_distinct))
 _LatentSize = Annotated[int, Field(ge=1, le=65536)]
 
@@ -46,5 +53,5 @@ class StrataSpec(Frozen):
     """The axes of the table; the strata are their product."""
 
     dataset: Annotated[tuple[Slug, ...], *_AsList]
-    prior: Annotated[tuple[Literal["gaussian", "flow", "diffusion"], ...], *_AsList]
+    prior: Annotated[tuple[Annotated[str, AfterValidator(_known_prior)], ...], *_AsList]
     latent_size: Annotated[tuple[_LatentSize, ...], *_AsList]

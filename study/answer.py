@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from study.cell import Cell
+from study.effect import UNDECIDED, difference_text, effects, interval_text
 from study.number import fid_text, plural
 from study.table import Table
 
@@ -15,7 +16,7 @@ _CAVEAT = (
 def answer(table: Table) -> list[str]:
     """The sentences of a study's answer: the best prior of each column, with its numbers."""
     if not table.cells:
-        return ["This study compares fixed variants, without a search; they are listed below."]
+        return _of_variants(table)
     tested = [column for column in table.columns().values() if any(c.tests for c in column)]
     sentences = [] if table.is_finished else [_progress(table)]
     if not tested:
@@ -25,6 +26,31 @@ def answer(table: Table) -> list[str]:
     if table.is_finished and table.empty_cells:
         sentences.append(f"Without a value: {_listed(table.empty_cells)}.")
     return [*sentences, _CAVEAT]
+
+
+def _of_variants(table: Table) -> list[str]:
+    """How many variants move the test FID of their stratum, and which most."""
+    found = effects(table)
+    told = [effect for effect in found if effect.interval is not None]
+    moved = [effect for effect in told if effect.verdict != UNDECIDED]
+    sentences = ["This study compares fixed variants, without a search."]
+    if not table.is_finished:
+        sentences.append("It is not finished.")
+    if not found:
+        return [*sentences, "There is one of them a stratum, so there is nothing to compare."]
+    if not told:
+        return [*sentences, "No variant has two seeds yet, so none can be told from another."]
+    sentences.append(
+        f"{len(moved)} of {plural(len(told), 'comparison')} with the first variant of a stratum"
+        " have a 95 % interval that leaves out zero, not corrected for their number."
+    )
+    if moved:
+        most = max(moved, key=lambda effect: abs(effect.difference or 0.0))
+        sentences.append(
+            f"The largest difference: on {most.cell.stratum}, {most.cell.variant} moves the test"
+            f" FID by {difference_text(most)} ({interval_text(most)})."
+        )
+    return sentences
 
 
 def _progress(table: Table) -> str:

@@ -95,8 +95,12 @@ class Cell:
 
     @property
     def best_elbos(self) -> tuple[float, ...]:
-        """Best validation ELBO of each chosen confirm seed, nats per image; higher is better."""
-        return tuple(best_measurement(r).elbo for r in self.chosen if r.measurements)
+        """Best validation ELBO of each chosen confirm seed, nats per image; higher is better.
+
+        Empty where the trials have no bound.
+        """
+        best = (best_measurement(record) for record in self.chosen if record.measurements)
+        return tuple(measurement.elbo for measurement in best if measurement.elbo is not None)
 
     @property
     def best_elbo(self) -> float | None:
@@ -188,8 +192,8 @@ def _confirm_status(confirm: Records, chosen: Records, spec: StudySpec) -> Statu
 
 
 def best_measurement(record: TrialRecord) -> Measurement:
-    """The epoch with the trial's best validation ELBO, whose weights are the ones evaluated."""
-    return max(record.measurements, key=lambda measurement: measurement.elbo)
+    """The epoch with the lowest validation loss, whose weights are the ones evaluated."""
+    return min(record.measurements, key=lambda measurement: measurement.loss)
 
 
 def _mean(values: Sequence[float]) -> float | None:

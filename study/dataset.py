@@ -14,10 +14,11 @@ from search_spaces import DatasetFacts, StudySpec, did_you_mean
 from study.layout import open_layout
 from study.preparation_bar import preparation_bar
 from trainables.config import KNOWN_FORMATS, DataConfig, TrialConfig
-from trainables.data import ImageDataset, load_dataset
+from trainables.data import ImageDataset, found_format, load_dataset
 from trainables.error import InputError
-from trainables.preparation import find_prepared, prepare_dataset, prepared_names
-from trainables.training import evaluator_for
+from trainables.evaluator import evaluator_for
+from trainables.preparation import prepare_dataset
+from trainables.prepared_file import find_prepared, prepared_names
 
 Sources = Mapping[str, str]
 
@@ -45,12 +46,13 @@ def check_names(spec: StudySpec, sources: Sources, folder: Path) -> None:
     Raises:
         InputError: one is not; or a source names a data set that the space does not have.
     """
+    names = _names(spec)
     for name in sources:
-        if name not in spec.strata.dataset:
-            hint = did_you_mean(name, spec.strata.dataset)
+        if name not in names:
+            hint = did_you_mean(name, names)
             raise InputError(f"--source {name}: the study has no such data set{hint}")
     at_hand = {"digits", *sources, *prepared_names(folder)}
-    for name in spec.strata.dataset:
+    for name, field in names.items():
         if name in at_hand:
             continue
         known = at_hand | set(KNOWN_FORMATS)
@@ -59,7 +61,7 @@ def check_names(spec: StudySpec, sources: Sources, folder: Path) -> None:
         raise InputError(
             f"the images of {name} are not here; give them with --source"
             f" '{name}=PATH/*.parquet' (split names in the file names), or leave it out with"
-            f" strata.dataset=…"
+            f" {field}"
         )
 
 
@@ -77,19 +79,10 @@ def find_datasets(
     Raises:
         InputError: a source cannot be read.
     """
-    facts: dict[str, DatasetFacts] = {}
-    for name in spec.strata.dataset:
-        known = KNOWN_FORMATS.get(name)
-        if name in sources:
-            tell = functools.partial(progress, name)
-            known = prepare_dataset(name, sources[name], folder, known, tell).format
-        elif (prepared := find_prepared(name, folder)) is not None:
-            known = prepared.format
-        assert known is not None
-        config = DataConfig(dataset=name, format=known, **spec.data.model_dump())
-        fingerprint = load_dataset(config, folder).fingerprint
-        facts[name] = DatasetFacts(format=known, fingerprint=fingerprint)
-    return facts
+    for name, pattern in sources.items():
+        tell = functools.partial(progress, name)
+        prepare_dataset(name, pattern, folder, KNOWN_FORMATS.get(name), tell)
+    return {name: _facts(spec, name, folder) for name in spec.strata.dataset}
 
 
 def prepare_by_name(name: str, source: str | None, storage: Path, console: Console) -> None:
@@ -147,6 +140,22 @@ def ready_fid(
             evaluator.reference_statistics(reference)
         protocols[name] = evaluator.protocol("test").as_dict()
     return protocols
+
+
+def _names(spec: StudySpec) -> dict[str, str]:
+    """Every data set that the study needs, and how to do without it."""
+    names = dict.fromkeys(spec.strata.dataset, "strata.dataset=…")
+    classifier = spec.fid.classifier_dataset
+    if spec.fid.features == "classifier" and classifier is not None:
+        names.setdefault(classifier, "fid.classifier_dataset=…")
+    return names
+
+
+def _facts(spec: StudySpec, name: str, folder: Path) -> DatasetFacts:
+    found = found_format(name, folder)
+    image = found.model_copy(update={"size": spec.data.resize or found.size})
+    config = DataConfig(dataset=name, format=image, **spec.data.model_dump())
+    return DatasetFacts(format=image, fingerprint=load_dataset(config, folder).fingerprint)
 
 
 def _any_config(spec: StudySpec, name: str) -> TrialConfig:

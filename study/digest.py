@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from search_spaces import Choice, Stratum, StudySpec
 from study.cell import Cell
-from study.number import MISSING, duration_text, fid_text, nats_text, plural, value_text
+from study.effect import effect_rows
+from study.number import MISSING, duration_text, plural, value_text
 from study.table import Table
 
 _NAMES = ("dataset", "latent size", "prior")
@@ -78,22 +77,18 @@ def budget(table: Table) -> Grid:
 
 
 def variants(table: Table) -> Grid:
-    """The variants of the space: fixed configs, trained without search."""
-    rows = [
-        (
-            cell.variant or "", *_names(cell.stratum), str(len(cell.chosen)),
-            _mean_nats(cell.best_elbos), fid_text(cell.val_fid),
-            fid_text(cell.mean, cell.standard_deviation),
-        )
-        for cell in table.variants
-    ]  # fmt: skip
+    """The variants of the space against the first of their stratum."""
     return Grid(
         "Variants",
         "Fixed configs, trained with fresh seeds and without search; they do not compete in the"
-        " table. ± is the standard deviation over seeds.",
-        ("variant", *_NAMES, "seeds", "validation ELBO", "validation FID", "test FID"),
-        rows,
-    )
+        " table. ± is the standard deviation over seeds; the difference is to the first variant of"
+        " the stratum, with Welch's 95 % interval, not corrected for the number of variants. A"
+        " variant that changes nothing in a stratum is not trained again there.",
+        ("dataset", "latent size", "prior", "variant", "test FID", "seeds", "difference",
+         "95 % interval", "FID is"),
+        effect_rows(table),
+        words=_WORDS | {"FID is"},
+    )  # fmt: skip
 
 
 def failures(table: Table) -> Grid:
@@ -117,14 +112,13 @@ def caption_facts(
     spec: StudySpec, table: Table, commit: str, versions: Mapping[str, str]
 ) -> list[tuple[str, str]]:
     """How the table's numbers were made, as name and text."""
-    confirm_epochs = spec.confirm.max_epochs or spec.budget.max_epochs
     protocols = table.protocols()
     fids = [(f"FID on {dataset}", _listed(protocol)) for dataset, protocol in protocols.items()]
     asked = f"{_listed(spec.fid.model_dump(exclude_none=True))} (nothing tested yet)"
     return [
         *(fids or [("FID", asked)]),
         ("objective", f"{spec.objective}; a trial is judged by its validation FID at the rungs"),
-        ("epochs", f"{spec.budget.max_epochs} in search, {confirm_epochs} in confirm"),
+        ("epochs", f"{spec.budget.max_epochs} in search, {spec.confirm_epochs} in confirm"),
         ("budget", f"{plural(spec.budget.trials_per_stratum, 'search trial')} a stratum"),
         ("seeds", f"{plural(spec.confirm.num_seeds, 'confirm seed')}; study seed {spec.seed}"),
         ("commit", commit or "unknown"),
@@ -161,12 +155,6 @@ def _is_named(spec: StudySpec, path: str) -> bool:
 
 def _share_pruned(cell: Cell) -> str:
     return f"{cell.num_pruned / len(cell.search):.0%}" if cell.search else MISSING
-
-
-def _mean_nats(elbos: Sequence[float]) -> str:
-    if not elbos:
-        return MISSING
-    return nats_text(float(np.mean(elbos)), float(np.std(elbos, ddof=1)) if elbos[1:] else None)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -192,7 +192,7 @@ def _inception_weights() -> Finding:
 
 
 def _datasets(folder: Path) -> Finding:
-    from trainables.preparation import prepared_names
+    from trainables.prepared_file import prepared_names
 
     names = sorted(prepared_names(folder)) if folder.is_dir() else []
     if names:

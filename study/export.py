@@ -17,6 +17,7 @@ from study.table import Table
 from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import Frozen, TrialConfig
 from trainables.error import InputError
+from trainables.plugin import load_plugins
 
 
 class Export(Frozen):
@@ -35,6 +36,7 @@ class Export(Frozen):
         mlflow_runs: one per seed.
         weights: file beside this one, of the seed with the best validation FID; or none.
         weights_sha256: of that file.
+        plugins: files that register the config's prior, relative to this one, by their SHA-256.
     """
 
     study: str
@@ -49,6 +51,7 @@ class Export(Frozen):
     mlflow_runs: tuple[str, ...] = ()
     weights: str | None = None
     weights_sha256: str | None = None
+    plugins: dict[str, str] = Field(default_factory=dict)
 
 
 def export_study(
@@ -84,10 +87,22 @@ def load_export(path: Path) -> Export:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} is no exported config")
+    _load_plugins(path, values.get("plugins"))
     try:
         return Export.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{path}: {complaint(error, Export)}") from error
+
+
+def _load_plugins(path: Path, plugins: object) -> None:
+    """Loads the plugins that the file names, if they are those that it was made with."""
+    if not isinstance(plugins, dict):
+        return
+    for name, digest in plugins.items():
+        plugin = path.parent / str(name)
+        if not plugin.is_file() or file_hash(plugin) != digest:
+            raise InputError(f"{plugin} is missing or changed; {path.name} needs it as it was")
+        load_plugins([plugin])
 
 
 def _export_cell(
@@ -113,9 +128,19 @@ def _export_cell(
         mlflow_runs=tuple(str(r.attributes.get("mlflow_run_id", "")) for r in records),
         weights=weights.name if weights else None,
         weights_sha256=file_hash(weights) if weights else None,
+        plugins=_copy_plugins(layout, path),
     )
     write_atomically(path, (_HEADER + dump_yaml(export.model_dump(mode="json"))).encode())
     return path
+
+
+def _copy_plugins(layout: Layout, path: Path) -> dict[str, str]:
+    """All plugins of the study beside the file: any of them may be its prior's."""
+    copied = {}
+    for plugin in sorted(layout.plugins.glob("*.py")):
+        write_atomically(path.parent / plugin.name, plugin.read_bytes())
+        copied[plugin.name] = file_hash(plugin)
+    return copied
 
 
 _HEADER = "# Run it again: study reproduce THIS_FILE. Draw from it: study sample THIS_FILE\n"

@@ -23,6 +23,7 @@ from study.lock import hold
 from study.outcome import Outcome, conclude
 from study.progress import Progress
 from study.stop import Stop
+from trainables.checkpoint import file_hash
 from trainables.error import InputError
 
 
@@ -109,7 +110,7 @@ def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console)
     with hold(layout.lock):
         save_settings(layout, options.ledger, options.tracking_uri)
         if not layout.spec.is_file():
-            layout.save_spec(spec)
+            spec = layout.save_spec(spec)
         ledger = Ledger(spec, ledger_url(layout))
         return _run(layout, spec, ledger, options, console)
 
@@ -125,7 +126,7 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
     try:
         with preparation_bar(console) as progress:
             facts = find_datasets(spec, sources, layout.data, progress)
-        spec = spec.model_copy(update={"datasets": facts})
+        spec = spec.with_datasets(facts)
         console.print("preparing the FID: features and statistics of the real images")
         ready_fid(spec, load_datasets(spec, layout.data), layout.data)
     except InputError:
@@ -136,7 +137,9 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
 
 def _refuse_change(stored: StudySpec, asked: StudySpec) -> None:
     before, now = (
-        _flat(spec.model_dump(mode="json", exclude={"datasets"})) for spec in (stored, asked)
+        _flat(spec.model_dump(mode="json", exclude={"datasets", "plugins"}))
+        | {"plugins": [file_hash(Path(plugin)) for plugin in spec.plugins]}
+        for spec in (stored, asked)
     )
     for field in sorted(before.keys() | now.keys()):
         if before.get(field) != now.get(field):
@@ -175,6 +178,7 @@ def _run_trials(
     console: Console,
     stop: Stop,
 ) -> None:
+    from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
     from study.driver import Driver
     from study.ray_adapter import cluster, run_trials
@@ -182,6 +186,8 @@ def _run_trials(
     from study.tracking import Tracker
     from trainables.suggestion import Workplace
 
+    for note in chain_notes(spec):
+        console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
     datasets = load_datasets(spec, layout.data)
     ready_fid(spec, datasets, layout.data)
     uri = tracking_uri(layout)
@@ -194,6 +200,7 @@ def _run_trials(
         study_folder=str(layout.study),
         data_folder=str(layout.data),
         num_threads=spec.resources.cpus,
+        plugins=spec.plugins,
     )
     if not ledger.is_finished and not stop():
         # Listening begins after Ray has, which puts handlers of its own in place.

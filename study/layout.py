@@ -76,6 +76,11 @@ class Layout:
         return self.study / "ray"
 
     @property
+    def plugins(self) -> Path:
+        """Copies of the files that register the study's own priors."""
+        return self.study / "plugins"
+
+    @property
     def report(self) -> Path:
         """What people read."""
         return self.study / "report" / "report.html"
@@ -97,9 +102,17 @@ class Layout:
             raise InputError(f"there is no study {self.name!r} in {self.storage}{there}")
         return load_space(self.spec)
 
-    def save_spec(self, spec: StudySpec) -> None:
-        """Writes the question, whole or not at all."""
-        write_atomically(self.spec, dump_space(spec).encode())
+    def save_spec(self, spec: StudySpec) -> StudySpec:
+        """Writes the question, whole or not at all, and keeps a copy of its plugins beside it."""
+        copies = []
+        for plugin in map(Path, spec.plugins):
+            copies.append(self.plugins / plugin.name)
+            self.plugins.mkdir(exist_ok=True)
+            write_atomically(copies[-1], plugin.read_bytes())
+        relative = tuple(str(copy.relative_to(self.study)) for copy in copies)
+        stored = spec.model_copy(update={"plugins": relative})
+        write_atomically(self.spec, dump_space(stored).encode())
+        return spec.model_copy(update={"plugins": tuple(map(str, copies))})
 
 
 def open_layout(storage: str | Path, name: str) -> Layout:

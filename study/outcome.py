@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from search_spaces import StudySpec
+from study.effect import render_effects
 from study.environment import Environment, current_environment
 from study.export import export_study
 from study.layout import Layout
@@ -53,7 +54,10 @@ def conclude(
     if write:
         write_outcome(layout, spec)
     table = build_table(spec, load_records(layout.storage, spec.name))
-    console.print(render_table(table))
+    if table.cells:
+        console.print(render_table(table))
+    if table.variants:
+        console.print(render_effects(table))
     if elapsed is not None:
         console.print(f"time    {duration_text(elapsed)}")
     console.print(f"report  {shown(layout.report)}", soft_wrap=True)

@@ -1,21 +1,37 @@
 """`study show`: a space for a person, before anything runs."""
 
-from rich.console import Console
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from search_spaces import Choice, Domain, StudySpec
+from search_spaces import Choice, Domain, Stratum, StudySpec
+from study.number import MISSING, duration_text
+
+if TYPE_CHECKING:
+    from study.cost import ModelCost
+
+# Measured for this training: two CPU cores with vector units, and one H200, both without tricks.
+SPEEDS = {"two CPU cores": 1.5e11, "one H200": 1e14}
 
 
 def show_space(spec: StudySpec, console: Console) -> None:
-    """Prints strata, domains, budget, and the epochs that the study will take."""
+    """Prints strata, domains, budget, models, and what the study will take."""
     console.print(f"[bold]{spec.name}[/]  {spec.description}")
     axes = spec.strata
     console.print(
         f"{len(spec.cells())} strata: {', '.join(axes.dataset)} × {', '.join(axes.prior)} × latent"
-        f" {', '.join(map(str, axes.latent_size))}"
+        f" {', '.join(map(str, axes.latent_size))}; objective {spec.objective}"
     )
-    console.print(_domains(spec))
+    if spec.domains:
+        console.print(_domains(spec))
+    if spec.variants:
+        console.print(f"variants: {', '.join(spec.variants)}", soft_wrap=True)
     console.print(_budget(spec))
+    console.print(_models(spec))
+    for note in _chain_notes(spec):
+        console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
 
 
 def _domains(spec: StudySpec) -> Table:
@@ -36,19 +52,83 @@ def _text(domain: Domain) -> str:
 
 
 def _budget(spec: StudySpec) -> str:
-    budget, confirm, cells = spec.budget, spec.confirm, len(spec.cells())
-    num_configs = len(spec.variants) or confirm.num_configs
-    confirm_epochs = confirm.max_epochs or budget.max_epochs
-    search = cells * budget.trials_per_stratum
-    confirmed = cells * num_configs * confirm.num_seeds
-    most = search * budget.max_epochs + confirmed * confirm_epochs
-    least = search * min([*budget.rungs, budget.max_epochs]) + confirmed * confirm_epochs
-    return (
-        f"search: {budget.trials_per_stratum} trials a stratum, {search} in all, at most"
-        f" {budget.max_epochs} epochs each, pruned at {', '.join(map(str, budget.rungs)) or '-'}\n"
-        f"confirm: {num_configs} config(s) × {confirm.num_seeds} seeds a stratum, {confirmed} in"
-        f" all, {confirm_epochs} epochs each; then a test FID each"
-        f" ({spec.fid.features} features, {spec.fid.num_samples} samples)\n"
-        f"cost: between {least} and {most} epochs, {spec.resources.cpus} CPU and"
-        f" {spec.resources.gpus:g} GPU a trial"
+    budget, confirm = spec.budget, spec.confirm
+    least, most = map(sum, zip(*(epochs(spec, stratum) for stratum in spec.cells()), strict=True))
+    num_search = len(spec.cells()) * budget.trials_per_stratum
+    rungs = ", ".join(map(str, budget.rungs)) or MISSING
+    search = (
+        f"search: {budget.trials_per_stratum} trials a stratum, {num_search} in all, at most"
+        f" {budget.max_epochs} epochs each, pruned at {rungs}"
+        if num_search
+        else "search: none"
     )
+    num_configs = sum(spec.num_confirmed(stratum) for stratum in spec.cells())
+    return (
+        f"{search}\n"
+        f"confirm: {num_configs} configs × {confirm.num_seeds} seeds,"
+        f" {num_configs * confirm.num_seeds} trials in all, {spec.confirm_epochs} epochs each;"
+        f" then a test FID each ({spec.fid.features} features, {spec.fid.num_samples} samples)\n"
+        f"epochs: {most:,}"
+        + (f" at most, {least:,} at least" if least < most else "")
+        + f"; a trial takes {spec.resources.cpus} CPU and {spec.resources.gpus:g} GPU"
+    )
+
+
+def epochs(spec: StudySpec, stratum: Stratum) -> tuple[int, int]:
+    """Epochs that a stratum takes, at least (all pruned at the first rung) and at most."""
+    budget = spec.budget
+    confirm = spec.num_confirmed(stratum) * spec.confirm.num_seeds * spec.confirm_epochs
+    first = min([*budget.rungs, budget.max_epochs])
+    num_trials = budget.trials_per_stratum
+    return num_trials * first + confirm, num_trials * budget.max_epochs + confirm
+
+
+def _models(spec: StudySpec) -> RenderableType:
+    # Here, so that all else is on the screen before torch is loaded.
+    from study.cost import model_costs
+
+    costs = model_costs(spec)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stratum")
+    for name in ("encoder", "decoder", "prior parameters", "operations an image", "an epoch"):
+        table.add_column(name, justify="right")
+
+    for cost in costs:
+        counts = (f"{count:,}" for count in (cost.encoder, cost.decoder, cost.prior))
+        operations = f"{cost.operations_per_image / 1e6:,.1f} M"
+        table.add_row(str(cost.stratum), *counts, operations, _epoch_text(cost))
+    return Group(table, _total(spec, costs))
+
+
+def _chain_notes(spec: StudySpec) -> list[str]:
+    from study.chain import chain_notes
+
+    return chain_notes(spec)
+
+
+def _epoch_text(cost: "ModelCost") -> str:
+    operations = cost.operations_per_epoch
+    return MISSING if operations is None else f"{_rounded(operations / 1e12)} T"
+
+
+def _total(spec: StudySpec, costs: Sequence["ModelCost"]) -> str:
+    """What the whole study takes in arithmetic; small models are bound by overhead instead."""
+    known = [cost for cost in costs if cost.operations_per_epoch is not None]
+    if len(known) < len(costs):
+        return "cost: unknown until every data set is prepared"
+    most = sum((c.operations_per_epoch or 0.0) * epochs(spec, c.stratum)[1] for c in known)
+    times = " or ".join(
+        f"{_hours(most / speed)} on {machine}" for machine, speed in SPEEDS.items()
+    )
+    return (
+        f"cost: {_rounded(most / 1e15)} × 10¹⁵ operations at most, {times} of arithmetic alone;\n"
+        "small models and small batches take longer than their arithmetic"
+    )
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.0f} h" if seconds > 100 * 3600 else duration_text(seconds)
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

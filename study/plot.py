@@ -101,16 +101,19 @@ def _draw_reference(axes: Axes, place: int, size: int, cells: Sequence[Cell]) ->
 
 @matplotlib.rc_context(STYLE)
 def plot_learning_curves(table: Table) -> Figure | None:
-    """Validation ELBO by epoch; confirm strong, search faint."""
-    if not any(measured_trials(table)):
+    """Validation ELBO by epoch, or what stands in its place; confirm strong, search faint."""
+    trials = list(measured_trials(table))
+    if not trials:
         return None
+    has_bound = all(record.measurements[-1].elbo is not None for _, record in trials)
+    name = "validation ELBO" if has_bound else "-(rate + distortion), no bound"
     figure, panels = small_multiples(
-        table, 3.0, "epoch", "validation ELBO\n(nats per image, higher is better)"
+        table, 3.0, "epoch", f"{name}\n(nats per image, higher is better)"
     )
-    for cell, record in measured_trials(table):
+    for cell, record in trials:
         axes = panels[cell.stratum.dataset, cell.stratum.latent_size]
         epochs = [measurement.epoch for measurement in record.measurements]
-        elbos = [measurement.elbo for measurement in record.measurements]
+        elbos = [-measurement.loss for measurement in record.measurements]
         axes.plot(epochs, elbos, **pen_of(cell.stratum.prior, record))
     for dataset in {dataset for dataset, _ in panels}:
         limits = bulk(_settled_elbos(table, dataset))
@@ -127,7 +130,7 @@ def _settled_elbos(table: Table, dataset: str) -> list[float]:
     ]
     last = max((record.measurements[-1].epoch for record in records), default=0)
     return [
-        measurement.elbo
+        -measurement.loss
         for record in records
         for measurement in record.measurements
         if measurement.epoch > _WARMUP_SHARE * last

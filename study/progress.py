@@ -23,6 +23,7 @@ from trainables.suggestion import Suggestion
 class _Row:
     """One stratum's line."""
 
+    num_confirmed: int
     search: Counter[str] = field(default_factory=Counter)
     confirm: Counter[str] = field(default_factory=Counter)
     tested: int = 0
@@ -37,7 +38,10 @@ class Progress:
     def __init__(self, spec: StudySpec, facts: LedgerFacts | None, console: Console) -> None:
         """Starts from what the ledger has already."""
         self.spec, self.console = spec, console
-        self.rows = {stratum: _Row() for stratum in spec.cells()}
+        self.rows = {
+            stratum: _Row(num_confirmed=spec.num_confirmed(stratum) * spec.confirm.num_seeds)
+            for stratum in spec.cells()
+        }
         self.started = time.monotonic()
         self.num_epochs = 0
         self._seen: dict[str, int] = {}
@@ -94,14 +98,12 @@ class Progress:
     @property
     def num_planned(self) -> int:
         """Trials and tests that the study has in all, unless strata stay without a result."""
-        confirmed = self._num_candidates * self.spec.confirm.num_seeds
-        tests = confirmed if self.spec.variants else self.spec.confirm.num_seeds
-        per_stratum = self.spec.budget.trials_per_stratum + confirmed + tests
-        return max(self.num_done, per_stratum * len(self.rows))
-
-    @property
-    def _num_candidates(self) -> int:
-        return len(self.spec.variants) or self.spec.confirm.num_configs
+        budget, num_seeds = self.spec.budget, self.spec.confirm.num_seeds
+        planned = 0
+        for row in self.rows.values():
+            num_tests = row.num_confirmed if self.spec.variants else num_seeds
+            planned += budget.trials_per_stratum + row.num_confirmed + num_tests
+        return max(self.num_done, planned)
 
     def _line(
         self, suggestion: Suggestion, state: str, reason: str, test: Mapping[str, Any] | None
@@ -133,8 +135,8 @@ class Progress:
         epochs = 0.0
         for row in self.rows.values():
             epochs += max(0, budget.trials_per_stratum - row.search.total()) * mean
-            confirmed = self._num_candidates * self.spec.confirm.num_seeds - row.confirm.total()
-            epochs += max(0, confirmed) * (self.spec.confirm.max_epochs or budget.max_epochs)
+            confirmed = max(0, row.num_confirmed - row.confirm.total())
+            epochs += confirmed * self.spec.confirm_epochs
             epochs -= sum(row.running.values())
         return max(0.0, epochs) / (self.num_epochs / elapsed)
 
@@ -162,7 +164,7 @@ class Progress:
             f"{row.search.total()}/{self.spec.budget.trials_per_stratum}",
             str(row.search["PRUNED"] or "·"),
             str(row.search["FAIL"] + row.confirm["FAIL"] or "·"),
-            f"{row.confirm.total()}/{self._num_candidates * self.spec.confirm.num_seeds}",
+            f"{row.confirm.total()}/{row.num_confirmed}",
             str(row.tested or "·"),
             "·" if row.best_fid is None else f"{row.best_fid:.2f}",
             now,

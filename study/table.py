@@ -1,6 +1,5 @@
 """The table of a study: its cells, the best of each column, and how they were measured."""
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ class Table:
 
     @property
     def empty_cells(self) -> tuple[Cell, ...]:
-        """The cells without a test FID."""
-        return tuple(cell for cell in self.cells if not cell.tests)
+        """The cells and variants without a test FID."""
+        return tuple(cell for cell in (*self.cells, *self.variants) if not cell.tests)
 
     @property
     def is_finished(self) -> bool:
@@ -79,9 +78,10 @@ def build_table(spec: StudySpec, records: Iterable[TrialRecord]) -> Table:
     has_search = spec.budget.trials_per_stratum > 0
     cells = [stratum for stratum in spec.cells() if has_search or not spec.variants]
     variants = [
-        key
-        for key in itertools.product(spec.cells(), spec.variants)
-        if key in groups or not has_search
+        (stratum, name)
+        for stratum in spec.cells()
+        for name in spec.variants_of(stratum)
+        if (stratum, name) in groups or not has_search
     ]
     table = Table(
         tuple(build_cell(spec, stratum, None, groups[stratum, None]) for stratum in cells),

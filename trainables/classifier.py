@@ -1,4 +1,4 @@
-"""A small classifier whose penultimate layer is the feature space of a data set's own FID.
+"""A small classifier whose penultimate layer is the feature space of a FID.
 
 Trained once on the train part of a data set, with a stream of its own: the same images give the
 same classifier. Its features are at most 32 wide, so that a few hundred images fill a covariance.
@@ -94,7 +94,8 @@ def train_classifier(
     if num_unlabelled:
         raise InputError(
             f"{num_unlabelled} of {len(labels)} training images have no label, so no classifier"
-            " can be trained on them; use fid.features=inception"
+            " can be trained on them; take one of a labelled data set, such as"
+            " fid.classifier_dataset=cifar10, or use fid.features=inception"
         )
     with _own_stream(seed):
         classifier = Classifier(format, int(labels.max()) + 1)

@@ -1,17 +1,9 @@
-"""The images of a study: three splits of uint8 levels, and the way between levels and [-1, 1].
-
-    x = 2 (k + u) / L - 1        k in 0 … L-1, u ~ U[0, 1): dequantisation, so that x has a density
-    bits per dimension = -ELBO / (D ln 2) + log2(L / 2)
-    centre of a level: 2 (k + ½) / L - 1
-
-Uniform dequantisation: Theis et al. 2016, arXiv 1511.01844.
-"""
+"""The images of a study: three splits of uint8 levels, found by name, resized, a part of them."""
 
 import difflib
 import gzip
 import hashlib
 import importlib.util
-import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +11,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from trainables.config import KNOWN_FORMATS, DataConfig, ImageFormat
 from trainables.error import InputError
-from trainables.preparation import find_prepared, prepared_names, read_prepared
+from trainables.prepared_file import (
+    SPLITS,
+    PreparedDataset,
+    Splits,
+    find_prepared,
+    prepared_names,
+    read_splits,
+)
+from trainables.resize import prepare_resized, resized_array, resized_fingerprint
 from trainables.seed import derive_seed
-
-Splits = dict[str, tuple[np.ndarray, np.ndarray]]
-SPLITS = ("train", "validation", "test")
-# u keeps this distance from 0 and 1: in float32, k + u would otherwise round to the next level
-# about once in 100,000 values. It makes the bound better by 2e-4 bits per dimension at most.
-NOISE_MARGIN = 2**-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,72 +59,42 @@ class ImageDataset:
         """L, the number of values that a pixel can take."""
         return self.format.num_levels
 
+    @property
+    def splits(self) -> Splits:
+        """Images and labels of each split, by its name."""
+        return {
+            "train": (self.train, self.train_labels),
+            "validation": (self.validation, self.validation_labels),
+            "test": (self.test, self.test_labels),
+        }
+
 
 def load_dataset(config: DataConfig, folder: Path | None = None) -> ImageDataset:
     """The images that a config names; large sets are mapped, not read.
 
     Args:
-        config: name, subset and, if given, the fingerprint that must be found.
-        folder: where prepared data sets lie; not needed for digits.
+        config: name, size, subset and, if given, the fingerprint that must be found.
+        folder: where prepared data sets lie, and resized ones are kept; not needed for digits.
 
     Raises:
         InputError: the set is not prepared, or is another one than the config promises.
     """
-    if config.dataset == "digits":
-        found_format, splits, fingerprint = _digits(config.split_seed)
-    else:
-        found_format, splits, fingerprint = _prepared(config, folder)
+    dataset = _whole(config.dataset, config.split_seed, folder)
+    if config.resize is not None:
+        dataset = _resized(dataset, config.resize, folder)
     if config.num_images is not None:
-        fingerprint = _subset_fingerprint(fingerprint, config)
-        splits = _subset(splits, config)
-    if config.fingerprint not in (None, fingerprint):
-        raise InputError(
-            f"the images of {config.dataset} have fingerprint {fingerprint[:12]}, but"
-            f" {str(config.fingerprint)[:12]} was promised: they are not the same images"
-        )
-    if found_format != config.format:
-        raise InputError(
-            f"the images of {config.dataset} are {found_format!r}, but the config says"
-            f" {config.format!r}"
-        )
-    return _dataset(config.dataset, found_format, splits, fingerprint)
+        dataset = _subset(dataset, config)
+    _check_promises(dataset, config)
+    return dataset
 
 
-def dequantise(
-    images: UInt8[Tensor, "batch channels height width"],
-    num_levels: int,
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, "batch channels height width"]:
-    """Levels to x in [-1, 1], each with uniform noise over its own width.
+def found_format(name: str, folder: Path | None) -> ImageFormat:
+    """What the images of this name look like as they were prepared.
 
-    Args:
-        images: levels in 0 … num_levels - 1.
-        num_levels: L above.
-        generator: the source of the noise; torch's global stream unless given.
+    Raises:
+        InputError: they are not prepared.
     """
-    noise = torch.rand(images.shape, generator=generator, device=images.device)
-    noise.mul_(1 - 2 * NOISE_MARGIN).add_(NOISE_MARGIN)
-    return (images + noise) * (2 / num_levels) - 1
-
-
-def quantise(
-    x: Float[Tensor, "batch channels height width"], num_levels: int
-) -> UInt8[Tensor, "batch channels height width"]:
-    """The level that each value of x in [-1, 1] falls into; values outside go to the ends."""
-    levels = ((x + 1) * (num_levels / 2)).floor()
-    return levels.clamp(0, num_levels - 1).to(torch.uint8)
-
-
-def centre(
-    images: UInt8[Tensor, "batch channels height width"], num_levels: int
-) -> Float[Tensor, "batch channels height width"]:
-    """Levels to the middle of their widths in [-1, 1]: `dequantise` without noise."""
-    return (images + 0.5) * (2 / num_levels) - 1
-
-
-def bits_offset(num_levels: int) -> float:
-    """log2(L/2), from a density on [-1, 1] to bits per level; 7 for eight bits."""
-    return math.log2(num_levels / 2)
+    return KNOWN_FORMATS[name] if name == "digits" else _found(name, folder).format
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
@@ -141,7 +105,11 @@ def as_tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
-def _digits(split_seed: int) -> tuple[ImageFormat, Splits, str]:
+def _whole(name: str, split_seed: int, folder: Path | None) -> ImageDataset:
+    return _digits(split_seed) if name == "digits" else _mapped(_found(name, folder))
+
+
+def _digits(split_seed: int) -> ImageDataset:
     """scikit-learn's handwritten digits: 1,797 images of 8 × 8 with levels 0 … 16."""
     table = _digits_table()
     images = np.ascontiguousarray(table[:, :64].astype(np.uint8).reshape(-1, 1, 8, 8))
@@ -154,7 +122,7 @@ def _digits(split_seed: int) -> tuple[ImageFormat, Splits, str]:
     digest = hashlib.sha256(
         images[order].tobytes() + labels[order].tobytes() + repr(ends).encode()
     )
-    return ImageFormat(channels=1, size=8, num_levels=17), splits, digest.hexdigest()
+    return _dataset("digits", KNOWN_FORMATS["digits"], splits, digest.hexdigest())
 
 
 def _digits_table() -> np.ndarray:
@@ -167,14 +135,16 @@ def _digits_table() -> np.ndarray:
         return np.loadtxt(file, delimiter=",", dtype=np.int64)
 
 
-def _prepared(config: DataConfig, folder: Path | None) -> tuple[ImageFormat, Splits, str]:
-    prepared = find_prepared(config.dataset, folder) if folder else None
+def _found(name: str, folder: Path | None) -> PreparedDataset:
+    prepared = find_prepared(name, folder) if folder else None
     if prepared is None:
-        raise _not_prepared(config.dataset, folder)
-    images, labels = read_prepared(prepared)
-    ends = np.cumsum([prepared.num_train, prepared.num_validation])
-    parts = zip(np.split(images, ends), np.split(labels, ends), strict=True)
-    return prepared.format, dict(zip(SPLITS, parts, strict=True)), prepared.fingerprint
+        raise _not_prepared(name, folder)
+    return prepared
+
+
+def _mapped(prepared: PreparedDataset) -> ImageDataset:
+    splits = read_splits(prepared)
+    return _dataset(prepared.name, prepared.format, splits, prepared.fingerprint)
 
 
 def _not_prepared(name: str, folder: Path | None) -> InputError:
@@ -189,26 +159,56 @@ def _not_prepared(name: str, folder: Path | None) -> InputError:
     )
 
 
-def _subset(splits: Splits, config: DataConfig) -> Splits:
+def _resized(dataset: ImageDataset, size: int, folder: Path | None) -> ImageDataset:
+    """The images at another size: from a file, or in memory where there is no folder for one."""
+    image, fingerprint = dataset.format, dataset.fingerprint
+    if image.size == size:
+        return dataset
+    if folder is not None:
+        splits = dataset.splits
+        return _mapped(prepare_resized(dataset.name, splits, image, fingerprint, size, folder))
+    splits = {
+        name: (resized_array(images, size), labels)
+        for name, (images, labels) in dataset.splits.items()
+    }
+    wanted = image.model_copy(update={"size": size})
+    return _dataset(dataset.name, wanted, splits, resized_fingerprint(fingerprint, size))
+
+
+def _subset(dataset: ImageDataset, config: DataConfig) -> ImageDataset:
     """The same share of every split, in the order of a seeded draw."""
     assert config.num_images is not None
-    total = sum(len(images) for images, _ in splits.values())
+    total = sum(len(images) for images, _ in dataset.splits.values())
     if config.num_images > total:
         raise InputError(
             f"data.num_images is {config.num_images}, but {config.dataset} has {total} images"
         )
-    chosen: Splits = {}
-    for name, (images, labels) in splits.items():
+    chosen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for name, (images, labels) in dataset.splits.items():
         num = max(2, round(len(images) * config.num_images / total))
         draw = np.random.default_rng(derive_seed("subset", name, config.split_seed))
         kept = np.sort(draw.permutation(len(images))[:num])
         chosen[name] = (images[kept], labels[kept])
-    return chosen
+    fingerprint = _subset_fingerprint(dataset.fingerprint, config)
+    return _dataset(dataset.name, dataset.format, chosen, fingerprint)
 
 
 def _subset_fingerprint(fingerprint: str, config: DataConfig) -> str:
     text = f"{fingerprint} subset {config.num_images} seed {config.split_seed}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_promises(dataset: ImageDataset, config: DataConfig) -> None:
+    if config.fingerprint not in (None, dataset.fingerprint):
+        raise InputError(
+            f"the images of {config.dataset} have fingerprint {dataset.fingerprint[:12]}, but"
+            f" {str(config.fingerprint)[:12]} was promised: they are not the same images"
+        )
+    if dataset.format != config.format:
+        raise InputError(
+            f"the images of {config.dataset} are {dataset.format!r}, but the config says"
+            f" {config.format!r}"
+        )
 
 
 def _dataset(

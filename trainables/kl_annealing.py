@@ -17,15 +17,20 @@ SIGMOID_STEEPNESS = 3.0
 
 
 def kl_weight(config: KLAnnealingConfig, progress: float) -> float:
-    """Weight of the rate in the training loss, from 0 to 1; it is 1 at the end.
+    """Weight of the rate in the training loss, from 0 to `final_weight`, which it ends with.
 
-    The sigmoid is the logistic function, stretched to be exactly 0 at the start and exactly 1
-    from the end of the warm-up on.
+    That is 1 unless the config asks for a β-VAE (Higgins et al. 2017). The
+    sigmoid is the logistic function, stretched to be exactly 0 at the start and exactly 1 from the
+    end of the warm-up on.
 
     Args:
         config: the shape of the way from 0 to 1.
         progress: share of training done, from 0 to 1.
     """
+    return config.final_weight * _share(config, progress)
+
+
+def _share(config: KLAnnealingConfig, progress: float) -> float:
     match config.kind:
         case "none":
             return 1.0

@@ -1,20 +1,14 @@
-"""From Parquet shards of encoded images to one Arrow file of pixels that is mapped, never copied.
+"""From Parquet shards of encoded images to one prepared file, see `trainables.prepared_file`.
 
-    <folder>/<name>-<fingerprint[:12]>.arrow    columns image (C·H·W uint8), label (int64)
-
-Rows are ordered train, validation, test; where no shard holds a validation part, a seeded tenth of
-train becomes it. Each image is decoded once and written to its place, so memory stays small
-whatever the size of the set. No torch here.
+Where no shard holds a validation part, a seeded tenth of train becomes it. Each image is decoded
+once and written to its place, so memory stays small whatever the size of the set. No torch here.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import itertools
-import json
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +22,15 @@ from pydantic import TypeAdapter, ValidationError
 from trainables.checkpoint import file_hash
 from trainables.config import ImageFormat, Slug
 from trainables.error import InputError
+from trainables.prepared_file import (
+    PreparedDataset,
+    alone,
+    asides,
+    digest,
+    find_prepared,
+    read_metadata,
+    write_arrow,
+)
 from trainables.seed import derive_seed
 from trainables.shard import (
     IMAGE_COLUMNS,
@@ -46,24 +49,9 @@ from trainables.shard import (
 
 LARGEST_VALIDATION = 5000
 RESIZE = "shorter side, bilinear with antialias, centre crop"
-METADATA_KEY = "prior-study"
 BUILT_IN = "digits"
-FINGERPRINTED = "-" + "[0-9a-f]" * 12 + ".arrow"
 Progress = Callable[[int, int], None]
 Counts = dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedDataset:
-    """A prepared file: where it is, what its images look like, and how its rows are split."""
-
-    name: str
-    path: Path
-    format: ImageFormat
-    fingerprint: str
-    num_train: int
-    num_validation: int
-    num_test: int
 
 
 def prepare_dataset(
@@ -92,63 +80,14 @@ def prepare_dataset(
     for path in shards:
         _check_columns(path)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / f".{name}.lock"):
+    with alone(folder / f".{name}.lock"):
         source = _identity(shards, format)
         before = find_prepared(name, folder)
-        if before is not None and _metadata(before.path)["source"] == source:
+        if before is not None and read_metadata(before.path)["source"] == source:
             return before
-        with _asides(folder, name) as (raw, arrow):
+        with asides(folder, name) as (raw, arrow):
             preparation = _Preparation(name, folder, format, source, before, raw, arrow)
             return preparation.run(shards, progress or (lambda done, total: None))
-
-
-def find_prepared(name: str, folder: Path) -> PreparedDataset | None:
-    """The prepared data set of this name, or None.
-
-    Raises:
-        InputError: its file is damaged.
-    """
-    paths = sorted(folder.glob(f"{name}{FINGERPRINTED}"))
-    if not paths:
-        return None
-    values = _metadata(paths[0])
-    try:
-        return PreparedDataset(
-            name=name,
-            path=paths[0],
-            format=ImageFormat.model_validate(values["format"]),
-            fingerprint=values["fingerprint"],
-            num_train=values["num_train"],
-            num_validation=values["num_validation"],
-            num_test=values["num_test"],
-        )
-    except (KeyError, ValidationError) as error:
-        raise _damaged(paths[0]) from error
-
-
-def prepared_names(folder: Path) -> list[str]:
-    """Names of the data sets that are prepared in a folder."""
-    return sorted({path.stem.rpartition("-")[0] for path in folder.glob(f"*{FINGERPRINTED}")})
-
-
-def read_prepared(
-    prepared: PreparedDataset,
-) -> tuple[UInt8[np.ndarray, "num channels height width"], Int64[np.ndarray, " num"]]:
-    """Images and labels of all splits, mapped from the file, not read.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    try:
-        with pa.memory_map(str(prepared.path)) as file:
-            batch = pa.ipc.open_file(file).get_batch(0)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(prepared.path) from error
-    size = prepared.format.size
-    shape = (batch.num_rows, prepared.format.channels, size, size)
-    num_bytes = batch.num_rows * prepared.format.num_dimensions
-    images = np.frombuffer(batch.column(0).buffers()[1], np.uint8, num_bytes)
-    return images.reshape(shape), batch.column(1).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +108,7 @@ class _Preparation:
         labels = self._decode(shards, found, order, progress)
         metadata = self._describe(found, labels, counts)
         self._refuse_other(metadata["fingerprint"])
-        _write_arrow(self.arrow, self.raw, labels, found, metadata)
+        write_arrow(self.arrow, self.raw, labels, found, metadata)
         self.arrow.replace(self.folder / f"{self.name}-{metadata['fingerprint'][:12]}.arrow")
         prepared = find_prepared(self.name, self.folder)
         assert prepared is not None
@@ -215,7 +154,7 @@ class _Preparation:
             **{f"num_{split}": count for split, count in counts.items()},
         }
         hashes = [file_hash(self.raw), hashlib.sha256(labels.tobytes()).hexdigest()]
-        fingerprint = _digest([hashes, content])
+        fingerprint = digest([hashes, content])
         return {
             "name": self.name, "fingerprint": fingerprint, "source": self.source, **content
         }  # fmt: skip
@@ -300,40 +239,6 @@ def _picture(encoded: EncodedImage) -> Image.Image:
     return image
 
 
-def _write_arrow(
-    path: Path,
-    raw: Path,
-    labels: Int64[np.ndarray, " num"],
-    found: ImageFormat,
-    metadata: dict[str, Any],
-) -> None:
-    """One record batch, its pixels taken from the raw file by way of the page cache."""
-    kind = pa.binary(found.num_dimensions)
-    fields = [pa.field("image", kind), pa.field("label", pa.int64())]
-    schema = pa.schema(fields, metadata={METADATA_KEY: json.dumps(metadata)})
-    with pa.memory_map(str(raw)) as pixels, path.open("wb") as file:
-        buffers = [None, pixels.read_buffer()]
-        images = pa.FixedSizeBinaryArray.from_buffers(kind, len(labels), buffers)
-        with pa.ipc.new_file(file, schema) as writer:
-            writer.write_batch(pa.record_batch([images, pa.array(labels)], schema=schema))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        with pa.memory_map(str(path)) as file:
-            metadata = pa.ipc.open_file(file).schema.metadata
-        values: dict[str, Any] = json.loads(metadata[METADATA_KEY.encode()])
-    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(path) from error
-    return values
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is damaged; remove it and prepare again")
-
-
 def _identity(shards: Sequence[Path], wanted: ImageFormat | None) -> str:
     """Of the source as it lies there: paths, sizes, times, and what was asked for."""
     stats = [path.stat() for path in shards]
@@ -341,44 +246,4 @@ def _identity(shards: Sequence[Path], wanted: ImageFormat | None) -> str:
         (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
         for path, stat in zip(shards, stats, strict=True)
     ]
-    return _digest([files, [wanted.model_dump(), RESIZE] if wanted else None])
-
-
-def _digest(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """A second process that prepares the same set waits here, and then finds it done."""
-    while True:
-        with path.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_still_there(file.fileno(), path):
-                continue
-            try:
-                yield
-            finally:
-                path.unlink()
-            return
-
-
-def _is_still_there(descriptor: int, path: Path) -> bool:
-    """Whether the lock is the current one: who held it before removed the file at the end."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-@contextlib.contextmanager
-def _asides(folder: Path, name: str) -> Iterator[tuple[Path, Path]]:
-    """Two temporary files; those of a preparation that crashed go first."""
-    asides = folder / f".{name}.pixels", folder / f".{name}.arrow"
-    try:
-        for path in asides:
-            path.unlink(missing_ok=True)
-        yield asides
-    finally:
-        for path in asides:
-            path.unlink(missing_ok=True)
+    return digest([files, [wanted.model_dump(), RESIZE] if wanted else None])

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from trainables.data import quantise
+from trainables.level import quantise
 from trainables.measurement import DivergenceError
 from trainables.seed import derive_seed
 from trainables.vae import VAE

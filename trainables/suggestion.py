@@ -50,11 +50,13 @@ class Workplace(Frozen):
         data_folder: prepared data sets and FID statistics.
         num_threads: threads of one trial on the CPU.
         step_seconds: a step returns after this time, between two epochs.
+        plugins: files that register priors of the user's own.
         checkpoint_seconds: at most this much training is lost to a crash between two rungs.
     """
 
     study_folder: str
     data_folder: str
     num_threads: PositiveInt = 1
+    plugins: tuple[str, ...] = ()
     step_seconds: float = 5.0
     checkpoint_seconds: float = 60.0

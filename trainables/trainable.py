@@ -17,9 +17,11 @@ from ray import tune
 
 from trainables.checkpoint import config_hash, discard_old, newest_checkpoint
 from trainables.data import ImageDataset
+from trainables.held_out import held_out_score
 from trainables.measurement import Measurement
+from trainables.plugin import load_plugins
 from trainables.suggestion import Suggestion, Workplace
-from trainables.training import Trainer, device_name, held_out_score
+from trainables.training import Trainer, device_name
 
 
 class PriorTrainable(tune.Trainable):
@@ -36,6 +38,7 @@ class PriorTrainable(tune.Trainable):
         assert datasets is not None
         self.workplace = Workplace.model_validate(workplace)
         self.datasets = datasets
+        load_plugins(self.workplace.plugins)
         self.begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -7,9 +7,8 @@ whether or not the trial was interrupted before it, and no random state needs to
 import json
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import UInt8
@@ -18,16 +17,20 @@ from torch import Tensor
 
 from trainables.checkpoint import Checkpoint, commit, read_history
 from trainables.config import TrialConfig
-from trainables.data import ImageDataset, as_tensor, bits_offset, dequantise
-from trainables.fid import FIDEvaluator, build_fid_evaluator
+from trainables.data import ImageDataset, as_tensor
+from trainables.evaluator import evaluator_for
+from trainables.fid import FIDEvaluator
 from trainables.image_grid import image_grid
 from trainables.kl_annealing import kl_weight
+from trainables.level import x_from_levels
+from trainables.likelihood import bits_per_dim
+from trainables.loss import training_loss
 from trainables.measurement import DivergenceError, Measurement
+from trainables.optimization import Optimization
 from trainables.sampling import random_stream, sample_images
-from trainables.seed import derive_seed
-from trainables.vae import build_vae
+from trainables.vae import VAE, build_vae
+from trainables.validation import Validation, validate
 
-EVALUATION_BATCH = 500
 GRID_SIZE = 64
 Weights = dict[str, Tensor]
 
@@ -48,7 +51,7 @@ class Trainer:
     Attributes:
         epoch: number of epochs finished.
         history: their measurements.
-        best_epoch: the epoch with the best validation ELBO so far; 0 before the first.
+        best_epoch: the epoch with the lowest validation loss so far; 0 before the first.
     """
 
     def __init__(
@@ -70,9 +73,7 @@ class Trainer:
         self.device = device or best_device()
         with random_stream(config.seed, "weights"):
             self.model = build_vae(config).to(self.device)
-        self.optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=config.optimizer.learning_rate, fused=True
-        )
+        self.optimization = Optimization(config, self.model)
         self.train_images = as_tensor(dataset.train).to(self.device)
         self.validation_images = as_tensor(dataset.validation).to(self.device)
         self.history: list[Measurement] = []
@@ -98,45 +99,27 @@ class Trainer:
         """
         start = time.perf_counter()
         epoch = self.epoch + 1
+        is_evaluated = epoch in self.config.evaluated_epochs
         with random_stream(self.config.seed, "epoch", epoch):
             train_rate, train_distortion = self._train(epoch)
-        rate, distortion = self.validate()
-        measurement = Measurement(
-            epoch=epoch,
-            rate=rate,
-            distortion=distortion,
-            elbo=-(rate + distortion),
-            bits_per_dim=self._bits_per_dim(rate + distortion),
-            train_rate=train_rate,
-            train_distortion=train_distortion,
-            kl_weight=self._kl_weight(float(epoch)),
-            seconds=time.perf_counter() - start,
+        validation = self.validate(with_collapse=is_evaluated)
+        measurement = self._measurement(epoch, train_rate, train_distortion, validation)
+        self.optimization.end_epoch(
+            train_loss=train_rate + train_distortion, validation_loss=measurement.loss
         )
         self.history.append(measurement)
         self._remember_if_best(measurement)
-        if epoch in self.config.evaluated_epochs:
+        if is_evaluated:
             val_fid = self.evaluate_fid("validation")
-            seconds = time.perf_counter() - start
-            self.history[-1] = replace(
-                measurement, val_fid=val_fid, best_epoch=self.best_epoch, seconds=seconds
-            )
+            measurement = replace(measurement, val_fid=val_fid, best_epoch=self.best_epoch)
+        self.history[-1] = replace(measurement, seconds=time.perf_counter() - start)
         return self.history[-1]
 
-    def validate(self) -> tuple[float, float]:
-        """Rate and distortion on the validation part, nats per image, with the same noise always.
-
-        The noise is that of every trial, so that trials compare.
-        """
-        generator = torch.Generator(self.device).manual_seed(derive_seed("validation"))
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
-        self.model.eval()
-        with torch.no_grad():
-            for images in self.validation_images.split(EVALUATION_BATCH):
-                x = dequantise(images, self.dataset.num_levels, generator)
-                elbo = self.model.evaluate(x, generator)
-                totals += torch.stack([elbo.rate.sum(), elbo.distortion.sum()])
-        rate, distortion = (totals / len(self.validation_images)).tolist()
-        return rate, distortion
+    def validate(self, *, with_collapse: bool = True) -> Validation:
+        """The bound on the validation part, with the weights that are evaluated now."""
+        return validate(
+            self._evaluated, self.validation_images, self.config, with_collapse=with_collapse
+        )
 
     def evaluate_fid(self, reference: str = "validation") -> float:
         """Fréchet distance between samples of the best weights and a split; lower is better.
@@ -156,9 +139,9 @@ class Trainer:
     ) -> UInt8[Tensor, "num channels height width"]:
         """Images from the best weights, on the CPU; the same noise for every trial."""
         current = self._weights()
-        self.model.load_state_dict(self.best_weights)
-        images = sample_images(self.model, num_samples, self.dataset.num_levels, seed)
-        self.model.load_state_dict(current)
+        self._evaluated.load_state_dict(self.best_weights)
+        images = sample_images(self._evaluated, num_samples, self.dataset.num_levels, seed)
+        self._evaluated.load_state_dict(current)
         return images
 
     @property
@@ -171,9 +154,9 @@ class Trainer:
     def save(self, path: Path) -> Checkpoint:
         """Writes a checkpoint into the folder `path`; it is valid once its manifest is there."""
         path.mkdir(parents=True, exist_ok=True)
-        save_file(self._weights(), path / "weights.safetensors")
+        save_file(_copied(self.model), path / "weights.safetensors")
         save_file(self.best_weights, path / "best.safetensors")
-        torch.save({"optimizer": self.optimizer.state_dict()}, path / "state.pt")
+        torch.save(self.optimization.state(), path / "state.pt")
         if self.samples is not None:
             grid = image_grid(self.samples.numpy(), self.dataset.num_levels)
             (path / "samples.png").write_bytes(grid)
@@ -196,84 +179,73 @@ class Trainer:
         trainer.model.load_state_dict(load_file(path / "weights.safetensors"))
         trainer.best_weights = load_file(path / "best.safetensors", device=str(trainer.device))
         state = torch.load(path / "state.pt", map_location=trainer.device, weights_only=True)
-        trainer.optimizer.load_state_dict(state["optimizer"])
+        trainer.optimization.restore(state)
         trainer.history = read_history(path)
         trainer.best_epoch = _best_epoch(trainer.history)
         return trainer
 
     def _train(self, epoch: int) -> tuple[float, float]:
-        config = self.config.optimizer
+        config = self.config
         self.model.train()
         order = torch.randperm(len(self.train_images), device=self.device)
-        batches = order.split(config.batch_size)
+        batches = order.split(config.optimizer.batch_size)
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         for step, batch in enumerate(batches):
-            x = dequantise(self.train_images[batch], self.dataset.num_levels)
-            elbo = self.model.elbo(x)
-            weight = self._kl_weight(epoch - 1 + step / len(batches))
-            loss = (elbo.distortion + weight * elbo.rate).mean()
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if config.gradient_clip is not None:
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.gradient_clip)
-            self.optimizer.step()
+            elbo = self.model.elbo(x_from_levels(self.train_images[batch], config.data))
+            loss = training_loss(
+                elbo,
+                kl_weight=self._kl_weight(epoch - 1 + step / len(batches)),
+                free_bits=config.kl_annealing.free_bits,
+                latent_size=config.latent_size,
+            )
+            self.optimization.step(loss)
             totals += torch.stack([elbo.rate.detach().sum(), elbo.distortion.detach().sum()])
         rate, distortion = (totals / len(order)).tolist()
         return rate, distortion
 
+    def _measurement(
+        self, epoch: int, train_rate: float, train_distortion: float, validation: Validation
+    ) -> Measurement:
+        loss, config = validation.rate + validation.distortion, self.config
+        bits = bits_per_dim(config.likelihood, config.data, loss)
+        return Measurement(
+            epoch=epoch,
+            rate=validation.rate,
+            distortion=validation.distortion,
+            elbo=-loss if config.has_bound else None,
+            bits_per_dim=bits if config.has_bound else None,
+            standard_error=validation.standard_error,
+            rate_noise=validation.rate_noise,
+            rate_parts=validation.rate_parts,
+            train_rate=train_rate,
+            train_distortion=train_distortion,
+            kl_weight=self._kl_weight(float(epoch)),
+            learning_rate=self.optimization.learning_rate,
+            seconds=0.0,
+            collapse=validation.collapse,
+        )
+
+    @property
+    def _evaluated(self) -> VAE:
+        model = self.optimization.evaluated_model
+        assert isinstance(model, VAE)
+        return model
+
     def _kl_weight(self, epochs: float) -> float:
         return kl_weight(self.config.kl_annealing, epochs / self.config.max_epochs)
-
-    def _bits_per_dim(self, negative_elbo: float) -> float:
-        bits = negative_elbo / (self.dataset.format.num_dimensions * math.log(2))
-        return bits + bits_offset(self.dataset.num_levels)
 
     def _remember_if_best(self, measurement: Measurement) -> None:
         if _best_epoch(self.history) == measurement.epoch:
             self.best_epoch, self.best_weights = measurement.epoch, self._weights()
 
     def _weights(self) -> Weights:
-        return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutScore:
-    """A trained trial against the test split; see `study.record.TestResult`."""
-
-    test_fid: float
-    untrained_fid: float
-    protocol: dict[str, Any]
-
-
-def held_out_score(path: Path, dataset: ImageDataset, cache: Path | None = None) -> HeldOutScore:
-    """The one look at the test split: best weights of a checkpoint, and the same model untrained.
-
-    Args:
-        path: the folder of a finished trial's checkpoint.
-        dataset: the images.
-        cache: as in `Trainer`.
-    """
-    trainer = Trainer.load(path, dataset, cache)
-    untrained = Trainer(trainer.config, dataset, cache)
-    return HeldOutScore(
-        test_fid=trainer.evaluate_fid("test"),
-        untrained_fid=untrained.evaluate_fid("test"),
-        protocol=trainer.evaluator.protocol("test").as_dict(),
-    )
-
-
-def evaluator_for(config: TrialConfig, dataset: ImageDataset, cache: Path | None) -> FIDEvaluator:
-    """The FID of a config's protocol on its data; trains the classifier if nobody has yet."""
-    return build_fid_evaluator(
-        config.fid,
-        train=dataset.train,
-        train_labels=dataset.train_labels,
-        references={"validation": dataset.validation, "test": dataset.test},
-        format=dataset.format,
-        fingerprint=dataset.fingerprint,
-        cache=cache,
-    )
+        """The weights that are evaluated now."""
+        return _copied(self._evaluated)
 
 
 def _best_epoch(history: list[Measurement]) -> int:
-    return max(history, key=lambda measurement: measurement.elbo).epoch if history else 0
+    return min(history, key=lambda measurement: measurement.loss).epoch if history else 0
+
+
+def _copied(model: VAE) -> Weights:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from trainables.config import TrialConfig
-from trainables.likelihood import GaussianLikelihood
-from trainables.networks import Decoder, Encoder
+from trainables.likelihood import Likelihood, build_likelihood
+from trainables.networks import build_decoder, build_encoder
 from trainables.priors import Prior, RateEstimate, build_prior
 
 
@@ -27,12 +27,14 @@ class Elbo:
     Attributes:
         rate: KL(q(z|x) || p(z)) or its upper bound.
         distortion: E_q[-log p(x|z)].
-        rate_estimate: the terms and the error of the rate, where it was evaluated with care.
+        auxiliary: what trains the prior alone, beside the bound; zero for most.
+        rate_by_dimension: the rate of each latent dimension, where the prior factorises.
     """
 
     rate: Float[Tensor, " batch"]
     distortion: Float[Tensor, " batch"]
-    rate_estimate: RateEstimate | None = None
+    auxiliary: Float[Tensor, ""]
+    rate_by_dimension: Float[Tensor, "batch latent"] | None = None
 
     @property
     def value(self) -> Float[Tensor, " batch"]:
@@ -40,10 +42,34 @@ class Elbo:
         return -(self.rate + self.distortion)
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The bound of a batch, evaluated with little variance, and what it was evaluated from.
+
+    Attributes:
+        rate: the prior's rate by terms, nats per image.
+        distortion: E_q[-log p(x|z)], nats per image.
+        posterior: q(z|x) of each image.
+        z: the sample of each.
+        rate_by_dimension: the rate of each latent dimension, where the prior factorises.
+    """
+
+    rate: RateEstimate
+    distortion: Float[Tensor, " batch"]
+    posterior: Independent[Normal]
+    z: Float[Tensor, "batch latent"]
+    rate_by_dimension: Float[Tensor, "batch latent"] | None
+
+    @property
+    def elbo(self) -> Float[Tensor, " batch"]:
+        """The bound itself, in nats per image; higher is better."""
+        return -(self.rate.total + self.distortion)
+
+
 class VAE(nn.Module):
     """An encoder, a likelihood and a prior. Images are in [-1, 1]."""
 
-    def __init__(self, encoder: nn.Module, likelihood: GaussianLikelihood, prior: Prior) -> None:
+    def __init__(self, encoder: nn.Module, likelihood: Likelihood, prior: Prior) -> None:
         """Joins the three; the kind of each was chosen before."""
         super().__init__()
         self.encoder = encoder
@@ -59,19 +85,28 @@ class VAE(nn.Module):
         """One-sample estimate of both halves of the bound, in nats per image."""
         q = self.posterior(x)
         z = q.rsample()
-        return Elbo(rate=self.prior.rate(q, z), distortion=-self.likelihood(z).log_prob(x))
+        return Elbo(
+            rate=self.prior.rate(q, z),
+            distortion=-self.likelihood(z).log_prob(x),
+            auxiliary=self.prior.auxiliary_loss(z.detach()),
+            rate_by_dimension=self.prior.rate_by_dimension(q),
+        )
 
     @torch.no_grad()
     def evaluate(
         self, x: Float[Tensor, "batch channels height width"], generator: torch.Generator
-    ) -> Elbo:
+    ) -> Evaluation:
         """The bound with little variance, for validation; all noise is the generator's."""
         q = self.posterior(x)
         noise = torch.randn(q.mean.shape, generator=generator, device=x.device)
         z = q.base_dist.loc + q.base_dist.scale * noise
-        rate_estimate = self.prior.evaluate_rate(q, z, generator)
-        distortion = -self.likelihood(z).log_prob(x)
-        return Elbo(rate_estimate.total, distortion, rate_estimate)
+        return Evaluation(
+            rate=self.prior.evaluate_rate(q, z, generator),
+            distortion=-self.likelihood(z).log_prob(x),
+            posterior=q,
+            z=z,
+            rate_by_dimension=self.prior.rate_by_dimension(q),
+        )
 
     @torch.no_grad()
     def sample(self, num_samples: int) -> Float[Tensor, "batch channels height width"]:
@@ -87,16 +122,13 @@ class VAE(nn.Module):
 
 
 def build_vae(config: TrialConfig) -> VAE:
-    """The model of a trial; its weights come from torch's global random stream.
-
-    Raises:
-        InputError: the image size has no network.
-    """
-    image = config.data.format
-    encoder = Encoder(config.network, image, config.latent_size)
-    decoder = Decoder(config.network, image, config.latent_size)
-    return VAE(
-        encoder=encoder,
-        likelihood=GaussianLikelihood(config.likelihood, decoder),
-        prior=build_prior(config.prior, config.latent_size, posterior=encoder),
+    """The model of a trial; its weights come from torch's global random stream."""
+    image, latent_size = config.data.format, config.latent_size
+    encoder = build_encoder(config.network, image, latent_size)
+    likelihood = build_likelihood(
+        config.likelihood,
+        image,
+        lambda num_outputs: build_decoder(config.network, image, latent_size, num_outputs),
     )
+    prior = build_prior(config.prior, latent_size, encoder, config.departures)
+    return VAE(encoder, likelihood, prior)

@@ -49,7 +49,7 @@ class Cell:
         """Confirm trials that are due and not asked for yet, as (candidate, replicate)."""
         if not self.search_is_over:
             return []
-        planned = confirming.candidates(self.spec, self.search, self.confirm)
+        planned = confirming.candidates(self.spec, self.stratum, self.search, self.confirm)
         return confirming.missing_slots(self.spec, planned, self.confirm)
 
     @property
@@ -134,7 +134,7 @@ class Cell:
     def _confirm_overrides(self, trial: Trial) -> dict[str, Any]:
         if "slot" not in trial.user_attrs:  # killed between being asked and getting its slot
             trial.set_user_attr("slot", self.slots[0])
-        planned = confirming.candidates(self.spec, self.search, self.confirm)
+        planned = confirming.candidates(self.spec, self.stratum, self.search, self.confirm)
         return planned[trial.user_attrs["slot"][0]]
 
     def _is_control(self, number: int) -> bool:

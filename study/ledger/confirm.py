@@ -11,14 +11,14 @@ from typing import Any
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import StudySpec
+from search_spaces import Stratum, StudySpec
 from study.ledger.facts import TEST
 
 Slot = tuple[str, int]
 Candidates = dict[str, dict[str, Any]]
 
 
-def candidates(spec: StudySpec, search: Study, confirm: Study) -> Candidates:
+def candidates(spec: StudySpec, stratum: Stratum, search: Study, confirm: Study) -> Candidates:
     """Overrides of the configs to confirm, by key; stored when first asked for.
 
     The best of the search by validation FID; without a search the variants, or else the space's
@@ -26,7 +26,7 @@ def candidates(spec: StudySpec, search: Study, confirm: Study) -> Candidates:
     """
     stored = confirm.user_attrs.get("candidates")
     if stored is None:
-        stored = _first_candidates(spec, search)
+        stored = _first_candidates(spec, stratum, search)
         if stored:
             confirm.set_user_attr("candidates", stored)
     return dict(stored)
@@ -76,9 +76,9 @@ def untested(confirm: Study, chosen: list[str]) -> list[int]:
     ]
 
 
-def _first_candidates(spec: StudySpec, search: Study) -> Candidates:
+def _first_candidates(spec: StudySpec, stratum: Stratum, search: Study) -> Candidates:
     if spec.budget.trials_per_stratum == 0:
-        return dict(spec.variants) or {"base": {}}
+        return spec.variants_of(stratum) or {"base": {}}
     best = sorted(_complete(search), key=lambda trial: (trial.value, trial.number))
     return {f"search-{trial.number}": trial.params for trial in best[: spec.confirm.num_configs]}
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_spaces import (
+    DatasetFacts,
     LogUniform,
     Stratum,
     dump_space,
@@ -21,6 +22,7 @@ from search_spaces import (
     read_yaml,
     space_names,
 )
+from trainables.config import ImageFormat
 from trainables.error import InputError
 
 JARGON = (
@@ -28,6 +30,8 @@ JARGON = (
     "Value error", "valid integer", "valid number", "valid string", "pydantic", "literal_error",
     "discriminator", "constrained", "Field required", "Traceback", "<unicode string>",
 )  # fmt: skip
+SPACES = ["ablation_published", "beta_schedules", "digits", "kl_annealing", "num_steps", "table1",
+          "table1_paper"]  # fmt: skip
 RATE = "domains.all.optimizer.learning_rate"
 STEPS = "priors.diffusion.beta_schedule.num_steps"
 
@@ -43,6 +47,20 @@ BAD = {
     "strata.prior=flow,difusion": ["strata.prior", "'difusion'", "did you mean diffusion?"],
     "fid.features=inceptoin": ["fid.features", "did you mean inception?"],
     "likelihood.scale=learnd": ["likelihood.scale", "a number", "did you mean learned?"],
+    "network.kind=resnt": ["network.kind", "did you mean resnet?"],
+    "departures.gausian_kl=true": ["departures.gausian_kl", "did you mean gaussian_kl?"],
+    "priors.diffusion.sampler.kind=dim": ["priors.diffusion.sampler.kind", "did you mean ddim?"],
+    "optimizer.schedule.kind=platau": ["optimizer.schedule.kind", "did you mean plateau?"],
+    # what does not fit together
+    "network.kind=dcgan": ["network.kind dcgan", "32, 64", "digits are 8"],
+    "likelihood.kind=discretized_logistic": ["256 levels", "digits has 17"],
+    "data.dequantise=false": ["learned scale needs data.dequantise"],
+    "data.resize=48": ["data.resize", "32 or 64", "48"],
+    "likelihood.kind=sum_of_squares": ["sum_of_squares", "no density"],
+    "priors.diffusion.sampler.num_steps=3": ["takes all T steps", "ddim"],
+    "priors.diffusion.sampler={kind: ddim, num_steps: 9000}": ["9000 steps of a chain"],
+    "plugins=[nowhere.py]": ["nowhere.py", "cannot be read"],
+    "plugins=3": ["plugins", "a list"],
     # intervals
     f"{RATE}={{kind: log_uniform, low: 1, high: 5e-3}}": [RATE, "low=1.0, high=0.005"],
     f"{RATE}={{kind: log_uniform, low: 5e-4, high: 5e-4}}": [RATE, "0 < low < high"],
@@ -138,7 +156,7 @@ def assert_reads_well(sentence: str) -> None:
 # What is there
 
 
-@pytest.mark.parametrize("name", ["digits", "table1"])
+@pytest.mark.parametrize("name", SPACES)
 def test_spaces_of_the_package_load_by_name(name: str) -> None:
     assert name in space_names()
     assert load_space(name).name == name
@@ -159,7 +177,7 @@ def test_digits_is_large_enough_to_mean_something() -> None:
     assert spec.confirm.num_seeds >= 2
 
 
-@pytest.mark.parametrize("name", ["digits", "table1"])
+@pytest.mark.parametrize("name", SPACES)
 def test_cells_are_the_product_of_the_axes(name: str) -> None:
     spec = load_space(name)
     axes = (spec.strata.dataset, spec.strata.prior, spec.strata.latent_size)
@@ -180,7 +198,7 @@ def test_a_space_loads_no_torch() -> None:
 # There and back
 
 
-@pytest.mark.parametrize("name", ["digits", "table1"])
+@pytest.mark.parametrize("name", SPACES)
 def test_a_space_that_is_written_reads_back_the_same(name: str, tmp_path: Path) -> None:
     spec = load_space(name, ["likelihood.scale=0.5", "data.num_images=500"])
     path = tmp_path / "spec.yaml"
@@ -410,3 +428,43 @@ def test_a_space_never_changes() -> None:
     spec: Any = load_space("digits")
     with pytest.raises(ValueError, match="frozen"):
         spec.seed = 1
+
+
+def test_a_table_of_the_paper_is_the_paper_s() -> None:
+    spec = load_space("table1_paper")
+    assert len(spec.cells()) == 18
+    assert spec.budget.trials_per_stratum == 0
+    assert spec.confirm_epochs == 250
+    assert spec.confirm.num_seeds >= 5
+    for stratum in spec.cells():
+        config = spec.trial_config(stratum, {})
+        assert config.objective == "published"
+        assert config.network.kind == "reference"
+        assert (config.optimizer.learning_rate, config.optimizer.batch_size) == (5e-4, 100)
+        assert config.optimizer.gradient_clip == 0.25
+        assert not config.has_bound
+
+
+@pytest.mark.parametrize("name", ["beta_schedules", "num_steps", "kl_annealing"])
+def test_what_a_study_of_one_thing_varies_is_one_thing(name: str) -> None:
+    spec = load_space(name)
+    groups = {path.rpartition(".")[0] for v in spec.variants.values() for path in v}
+    assert len(groups) == 1
+    assert spec.budget.trials_per_stratum == 0
+    assert all(len(spec.variants_of(s)) == len(spec.variants) for s in spec.cells())
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "discretized_logistic"])
+def test_a_likelihood_s_kind_survives_the_file(kind: str) -> None:
+    changes = [f"likelihood={{kind: {kind}}}", "network={kind: resnet}"]
+    spec = load_space("beta_schedules", changes)
+    again = parse_space(read_yaml(dump_space(spec)), "file")
+    assert again == spec
+    assert (again.likelihood.kind, again.network.kind) == (kind, "resnet")
+
+
+def test_what_a_data_set_was_found_to_be_is_checked_against_the_space() -> None:
+    spec = load_space("table1", ["strata.dataset=mine"])
+    facts = DatasetFacts(format=ImageFormat(channels=3, size=48), fingerprint="0")
+    with pytest.raises(InputError, match="those of mine are 48"):
+        spec.with_datasets({"mine": facts})

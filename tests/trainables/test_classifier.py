@@ -88,7 +88,8 @@ def test_without_labels_the_alternative_is_named(
     digits: ImageDataset, num_unlabelled: int
 ) -> None:
     labels = np.where(np.arange(1079) < num_unlabelled, -1, digits.train_labels)
-    with pytest.raises(InputError, match=f"{num_unlabelled} of 1079.*fid.features=inception"):
+    remedies = "fid.classifier_dataset=cifar10, or use fid.features=inception"
+    with pytest.raises(InputError, match=f"{num_unlabelled} of 1079.*{remedies}"):
         train_classifier(as_tensor(digits.train), as_tensor(labels), digits.format, 1)
 
 

@@ -14,16 +14,9 @@ import torch
 from PIL import Image
 
 from trainables.config import DataConfig, ImageFormat
-from trainables.data import (
-    ImageDataset,
-    as_tensor,
-    bits_offset,
-    centre,
-    dequantise,
-    load_dataset,
-    quantise,
-)
+from trainables.data import ImageDataset, as_tensor, found_format, load_dataset
 from trainables.error import InputError
+from trainables.level import bits_offset, centre, dequantise, quantise, x_from_levels
 from trainables.preparation import prepare_dataset
 
 
@@ -269,3 +262,91 @@ def test_a_dataset_is_plain_values(dataset: ImageDataset) -> None:
     again = pickle.loads(pickle.dumps(replace(dataset)))
     np.testing.assert_array_equal(again.test, dataset.test)
     assert again.fingerprint == dataset.fingerprint
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("name", ["digits", "tiny"])
+def test_a_resized_set_has_the_same_images_at_another_size(
+    name: str, size: int, folder: Path
+) -> None:
+    small = load_dataset(as_found(name, folder), folder)
+    large = load_dataset(at_size(name, folder, size), folder)
+    assert large.format == small.format.model_copy(update={"size": size})
+    assert labels_of(large) == labels_of(small)
+    for few, many in zip(images_of(small), images_of(large), strict=True):
+        assert many.shape == (len(few), small.format.channels, size, size)
+        assert many.max() < small.num_levels
+        means = many.mean((1, 2, 3)), few.mean((1, 2, 3))
+        np.testing.assert_allclose(*means, rtol=0.15, atol=0.3)
+
+
+def as_found(name: str, folder: Path, **fields: object) -> DataConfig:
+    values = {"dataset": name, "format": found_format(name, folder), **fields}
+    return DataConfig.model_validate(values)
+
+
+def at_size(name: str, folder: Path, size: int, **fields: object) -> DataConfig:
+    image = found_format(name, folder).model_copy(update={"size": size})
+    return as_found(name, folder, **{"format": image, "resize": size, **fields})
+
+
+def test_a_resized_set_has_a_fingerprint_of_its_own(folder: Path) -> None:
+    configs = [
+        as_found("tiny", folder),
+        at_size("tiny", folder, 32),
+        at_size("tiny", folder, 64),
+        at_size("tiny", folder, 32, num_images=20),
+    ]
+    assert len({load_dataset(config, folder).fingerprint for config in configs}) == 4
+
+
+def test_a_set_that_has_the_size_already_stays_what_it_is(folder: Path, tmp_path: Path) -> None:
+    resized = load_dataset(at_size("tiny", folder, 32), folder)
+    assert load_dataset(at_size("tiny", folder, 32), folder).fingerprint == resized.fingerprint
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    for split in ("train", "test"):
+        images = [encoded(image) for image in resized.train]
+        pq.write_table(pa.table({"image": images}), shards / f"{split}.parquet")
+    prepare_dataset("large", str(shards / "*.parquet"), tmp_path)
+    before = load_dataset(as_found("large", tmp_path), tmp_path)
+    after = load_dataset(at_size("large", tmp_path, 32), tmp_path)
+    assert after.fingerprint == before.fingerprint
+    assert len(list(tmp_path.glob("*.arrow"))) == 1
+
+
+def encoded(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_subset_of_a_resized_set_has_the_images_of_the_subset(folder: Path) -> None:
+    few = load_dataset(as_found("tiny", folder, num_images=20), folder)
+    large = load_dataset(at_size("tiny", folder, 32, num_images=20), folder)
+    assert labels_of(large) == labels_of(few)
+
+
+def test_the_format_promised_is_that_after_resizing(folder: Path) -> None:
+    config = at_size("tiny", folder, 32)
+    grey = config.format.model_copy(update={"channels": 1})
+    with pytest.raises(InputError, match=r"size=32.*but the config says"):
+        load_dataset(config.model_copy(update={"format": grey}), folder)
+
+
+def test_digits_are_resized_in_memory_where_there_is_no_folder(tmp_path: Path) -> None:
+    config = DataConfig.model_validate({"dataset": "digits", "resize": 32})
+    here, there = load_dataset(config), load_dataset(config, tmp_path / "data")
+    for one, other in zip(images_of(here), images_of(there), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert here.fingerprint == there.fingerprint
+    assert here.format == there.format == config.format
+
+
+def test_without_dequantisation_every_value_is_the_centre_of_its_level() -> None:
+    images = torch.arange(17, dtype=torch.uint8).reshape(1, 1, 1, -1)
+    plain = DIGITS.model_copy(update={"dequantise": False})
+    assert torch.equal(x_from_levels(images, plain), centre(images, 17))
+    noisy = x_from_levels(images, DIGITS, torch.Generator().manual_seed(0))
+    assert not torch.equal(noisy, centre(images, 17))
+    assert torch.equal(quantise(noisy, 17), images)

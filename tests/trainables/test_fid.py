@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.linalg
@@ -11,17 +12,21 @@ from PIL import Image
 from torch import Tensor
 
 from trainables.classifier import train_classifier
-from trainables.config import DataConfig, FIDConfig, ImageFormat
-from trainables.data import ImageDataset, as_tensor, load_dataset
+from trainables.config import DataConfig, FIDConfig, ImageFormat, TrialConfig
+from trainables.data import ImageDataset, as_tensor, found_format, load_dataset
 from trainables.error import InputError
+from trainables.evaluator import evaluator_for
 from trainables.fid import (
     FeatureStatistics,
     FIDEvaluator,
+    LabelledImages,
     build_fid_evaluator,
     feature_statistics,
     frechet_distance,
     inception_weights,
 )
+from trainables.preparation import prepare_dataset
+from trainables.resize import resized
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +34,21 @@ def dataset() -> ImageDataset:
     return load_dataset(DataConfig.model_validate({"dataset": "digits"}))
 
 
+def own_images(dataset: ImageDataset, fingerprint: str = "") -> LabelledImages:
+    return LabelledImages(
+        dataset.train,
+        dataset.train_labels,
+        dataset.format,
+        fingerprint or dataset.fingerprint,
+    )
+
+
 def evaluator(
     dataset: ImageDataset, cache: Path | None, num_samples: int = 200, fingerprint: str = ""
 ) -> FIDEvaluator:
     return build_fid_evaluator(
         FIDConfig(num_samples=num_samples, classifier_epochs=2),
-        train=dataset.train,
-        train_labels=dataset.train_labels,
+        labelled=own_images(dataset, fingerprint),
         references={"validation": dataset.validation, "test": dataset.test},
         format=dataset.format,
         fingerprint=fingerprint or dataset.fingerprint,
@@ -142,8 +155,7 @@ def inception(weights: str | None, channels: int = 3) -> FIDEvaluator:
     pixels = np.zeros((3000, channels, 32, 32), np.uint8)
     return build_fid_evaluator(
         FIDConfig(features="inception", num_samples=3000, weights=weights),
-        train=pixels,
-        train_labels=np.zeros(3000, np.int64),
+        labelled=LabelledImages(pixels, np.zeros(3000, np.int64), image, "x"),
         references={"test": pixels},
         format=image,
         fingerprint="x",
@@ -196,12 +208,14 @@ def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def build(
-    data: ImageDataset, cache: Path | None = None, config: FIDConfig = CONFIG
+    data: ImageDataset,
+    cache: Path | None = None,
+    config: FIDConfig = CONFIG,
+    labelled: LabelledImages | None = None,
 ) -> FIDEvaluator:
     return build_fid_evaluator(
         config,
-        train=data.train,
-        train_labels=data.train_labels,
+        labelled=labelled or own_images(data),
         references={"validation": data.validation, "test": data.test},
         format=data.format,
         fingerprint=data.fingerprint,
@@ -213,8 +227,7 @@ def build_blank(config: FIDConfig, num: int = 2100, format: ImageFormat = RGB32)
     images = np.zeros((num, format.channels, format.size, format.size), np.uint8)
     return build_fid_evaluator(
         config,
-        train=images,
-        train_labels=np.full(num, -1, np.int64),
+        labelled=LabelledImages(images, np.full(num, -1, np.int64), format, "0" * 64),
         references={"test": images},
         format=format,
         fingerprint="0" * 64,
@@ -346,9 +359,12 @@ def test_a_damaged_cache_is_named(dataset: ImageDataset, tmp_path: Path) -> None
         build(dataset, tmp_path).reference_statistics("test")
 
 
-def test_images_without_labels_need_inception(dataset: ImageDataset, tmp_path: Path) -> None:
+def test_images_without_labels_need_another_set_or_inception(
+    dataset: ImageDataset, tmp_path: Path
+) -> None:
     unlabelled = replace(dataset, train_labels=np.full(len(dataset.train), -1))
-    with pytest.raises(InputError, match=r"fid\.features=inception"):
+    both = r"fid\.classifier_dataset=cifar10.* fid\.features=inception"
+    with pytest.raises(InputError, match=both):
         build(unlabelled, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -434,8 +450,9 @@ def test_real_cifar10_is_nearer_to_itself_than_to_noise(real_data: Path, tmp_pat
     images = np.stack(pictures).transpose(0, 3, 1, 2)
     evaluator = build_fid_evaluator(
         FIDConfig(num_samples=500, classifier_epochs=2),
-        train=images[:500],
-        train_labels=np.array([row["label"] for row in rows[:500]]),
+        labelled=LabelledImages(
+            images[:500], np.array([row["label"] for row in rows[:500]]), RGB32, "0" * 64
+        ),
         references={"test": images[500:1000]},
         format=RGB32,
         fingerprint="0" * 64,
@@ -444,3 +461,96 @@ def test_real_cifar10_is_nearer_to_itself_than_to_noise(real_data: Path, tmp_pat
     noise = torch.randint(256, (500, 3, 32, 32), dtype=torch.uint8)
     real = evaluator.distance(torch.from_numpy(images[1000:].copy()), "test")
     assert real < evaluator.distance(noise, "test") / 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two prepared sets: `labelled` of 8 × 8 in two classes, `faces` of 16 × 16 in none."""
+    folder = tmp_path_factory.mktemp("data")
+    for name, size, has_labels in (("labelled", 8, True), ("faces", 16, False)):
+        source = tmp_path_factory.mktemp(name)
+        for split, num in (("train", 100), ("valid", 60), ("test", 60)):
+            labels = np.arange(num) % 2
+            columns: dict[str, object] = {"image": [tinted(size, label) for label in labels]}
+            if has_labels:
+                columns["label"] = labels
+            pq.write_table(pa.table(columns), source / f"{split}.parquet")
+        prepare_dataset(name, str(source / "*.parquet"), folder)
+    return folder
+
+
+DRAW = np.random.default_rng(0)
+
+
+def tinted(size: int, label: int) -> bytes:
+    file = io.BytesIO()
+    pixels = DRAW.integers(0, 128, (size, size, 3), dtype=np.uint8)
+    pixels[..., label] += 100
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def trial(name: str, folder: Path, classifier: str | None) -> TrialConfig:
+    fid = {"num_samples": 60, "classifier_epochs": 2, "classifier_dataset": classifier}
+    data = {"dataset": name, "format": found_format(name, folder)}
+    values = {
+        "data": data, "latent_size": 2, "prior": {"kind": "gaussian"}, "fid": fid, "max_epochs": 1
+    }  # fmt: skip
+    return TrialConfig.model_validate(values)
+
+
+def evaluator_of(name: str, folder: Path, classifier: str | None = "labelled") -> FIDEvaluator:
+    config = trial(name, folder, classifier)
+    return evaluator_for(config, load_dataset(config.data, folder), folder)
+
+
+def test_images_without_labels_have_the_features_of_another_sets_classifier(folder: Path) -> None:
+    faces = evaluator_of("faces", folder)
+    images = as_tensor(load_dataset(trial("faces", folder, None).data, folder).test)
+    assert faces.distance(images, "test") == pytest.approx(0, abs=1e-3)
+    assert faces.distance(images // 2, "test") > 0.1
+
+
+def test_the_classifier_of_another_set_is_trained_once_for_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = evaluator_of("labelled", folder, None).protocol("test")
+    monkeypatch.setattr("trainables.fid.extractor.train_classifier", None)
+    other = evaluator_of("faces", folder).protocol("test")
+    assert one.weights_sha256 == other.weights_sha256
+    assert len(list(folder.glob("classifier-*"))) == 1
+
+
+def test_the_protocol_names_the_classifiers_set_and_how_images_reach_its_size(
+    folder: Path,
+) -> None:
+    own = evaluator_of("labelled", folder, None).protocol("test")
+    named = evaluator_of("labelled", folder).protocol("test")
+    faces = evaluator_of("faces", folder).protocol("test")
+    assert (own.features, own.resize) == ("classifier", "none")
+    assert (named.features, named.resize) == ("classifier of labelled", "none")
+    assert faces.features == "classifier of labelled"
+    assert faces.resize == "8, bilinear with antialias, rounded to levels"
+    assert faces.image_size == 16
+
+
+def test_images_of_another_size_are_resized_before_their_features(folder: Path) -> None:
+    labelled = evaluator_of("labelled", folder)._extractor
+    images = as_tensor(load_dataset(trial("faces", folder, None).data, folder).test)
+    expected = labelled.features(resized(images, 8))
+    torch.testing.assert_close(evaluator_of("faces", folder)._extractor.features(images), expected)
+
+
+def test_a_classifier_of_other_colours_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"classifier of digits takes images of 1 channel"):
+        evaluator_of("faces", folder, "digits")
+
+
+def test_a_classifiers_set_that_is_not_prepared_says_how_to(folder: Path) -> None:
+    with pytest.raises(InputError, match="--source 'cifar10=PATH"):
+        evaluator_of("faces", folder, "cifar10")
+
+
+def test_without_a_classifiers_set_both_remedies_are_named(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"fid\.classifier_dataset=.*fid\.features=inception"):
+        evaluator_of("faces", folder, None)

@@ -70,3 +70,12 @@ def test_every_cycle_is_like_the_first(num_cycles: int, share: float) -> None:
     config = KLAnnealingConfig(kind="cyclical", warmup=0.5, num_cycles=num_cycles)
     weights = [kl_weight(config, (i + share) / num_cycles) for i in range(num_cycles)]
     assert weights == pytest.approx([min(1, share / 0.5)] * num_cycles)
+
+
+@given(config=configs, progress=shares, end=st.floats(0, 10))
+def test_another_end_scales_the_whole_way(
+    config: KLAnnealingConfig, progress: float, end: float
+) -> None:
+    beta_vae = config.model_copy(update={"final_weight": end})
+    assert kl_weight(beta_vae, progress) == end * kl_weight(config, progress)
+    assert kl_weight(beta_vae, 1.0) == end

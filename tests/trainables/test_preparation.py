@@ -15,12 +15,8 @@ from PIL import Image
 
 from trainables.config import ImageFormat
 from trainables.error import InputError
-from trainables.preparation import (
-    find_prepared,
-    prepare_dataset,
-    prepared_names,
-    read_prepared,
-)
+from trainables.preparation import prepare_dataset
+from trainables.prepared_file import find_prepared, prepared_names, read_prepared
 
 RGB8 = ImageFormat(channels=3, size=8)
 

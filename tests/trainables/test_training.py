@@ -8,8 +8,9 @@ import torch
 from trainables.checkpoint import newest_checkpoint, read_history
 from trainables.config import DataConfig, TrialConfig
 from trainables.data import ImageDataset, load_dataset
+from trainables.held_out import held_out_score
 from trainables.measurement import DivergenceError, Measurement
-from trainables.training import Trainer, held_out_score
+from trainables.training import Trainer
 
 PRIORS = {
     "gaussian": {"kind": "gaussian"},
@@ -72,6 +73,144 @@ def test_a_trial_that_was_interrupted_gives_the_same_numbers_to_the_bit(
     assert resumed.evaluate_fid("test") == whole.evaluate_fid("test")
 
 
+SHORT_CHAIN = {"kind": "linear", "num_steps": 30}
+OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
+    "published-gaussian": ("gaussian", {"objective": "published"}),
+    "published-flow": ("flow", {"objective": "published"}),
+    "published-diffusion": (
+        "diffusion", {"objective": "published", "prior.beta_schedule": SHORT_CHAIN},
+    ),
+    "diagonal": ("gaussian", {"likelihood": {"kind": "diagonal"}}),
+    "fixed-scale": ("flow", {"likelihood": {"scale": 0.3}}),
+    "levels-as-they-are": (
+        "gaussian", {"likelihood": {"scale": 0.3}, "data.dequantise": False},
+    ),
+    "annealed": ("gaussian", {"kl_annealing": {"kind": "cyclical", "num_cycles": 2}}),
+    "beta-vae": ("flow", {"kl_annealing": {"kind": "linear", "final_weight": 4.0}}),
+    "free-bits": ("gaussian", {"kl_annealing": {"kind": "sigmoid", "free_bits": 0.1}}),
+    "free-bits-of-the-total": ("flow", {"kl_annealing": {"free_bits": 0.5}}),
+    "ema": ("diffusion", {"optimizer.ema_decay": 0.9}),
+    "cosine": ("gaussian", {"optimizer.schedule": {"kind": "cosine"}}),
+    "plateau": (
+        "gaussian", {"optimizer.schedule": {"kind": "plateau", "patience": 0, "threshold": 0.9}},
+    ),
+    "clipped": ("flow", {"optimizer.gradient_clip": 1.0}),
+    "simple": ("diffusion", {"prior.weighting": "simple"}),
+    "analytic": ("diffusion", {"prior.variance": "analytic", "optimizer.ema_decay": 0.9}),
+    "learned": ("diffusion", {"prior.variance": "learned"}),
+    "learned-simple": ("diffusion", {"prior.variance": "learned", "prior.weighting": "simple"}),
+    "posterior": ("diffusion", {"prior.variance": "posterior", "prior.times": "uniform"}),
+    "v": ("diffusion", {"prior.prediction": "v", "prior.times": "stratified"}),
+    "x0": ("diffusion", {"prior.prediction": "x0", "prior.network": "residual"}),
+    "quadratic": (
+        "diffusion",
+        {
+            "prior.beta_schedule": {"kind": "quadratic", "num_steps": 30},
+            "prior.sampler": {"kind": "ddim", "num_steps": 5, "eta": 0.5},
+        },
+    ),
+    "sigmoid": (
+        "diffusion",
+        {"prior.beta_schedule": {"kind": "sigmoid", "num_steps": 30, "rescale": False}},
+    ),
+    "latent-widths": ("gaussian", {"network": {"latent_widths": True}}),
+}  # fmt: skip
+
+
+def option(name: str) -> TrialConfig:
+    prior, overrides = OPTIONS[name]
+    values = config(prior, max_epochs=3, rungs=[1]).model_dump()
+    for path, value in overrides.items():
+        *parents, field = path.split(".")
+        group = values
+        for parent in parents:
+            group = group[parent]
+        group[field] = value
+    if values["objective"] == "published":
+        values["departures"] = {}
+    return TrialConfig.model_validate(values)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_goes_on_after_a_break_to_the_bit(
+    name: str, dataset: ImageDataset, cache: Path, tmp_path: Path
+) -> None:
+    whole = run(Trainer(option(name), dataset, cache), 3)
+    run(Trainer(option(name), dataset, cache), 2).save(tmp_path / "checkpoint")
+    resumed = run(Trainer.load(tmp_path / "checkpoint", dataset, cache), 3)
+    assert numbers(resumed.history) == numbers(whole.history)
+    for key, weight in whole.best_weights.items():
+        assert torch.equal(weight, resumed.best_weights[key]), key
+    assert resumed.evaluate_fid("test") == whole.evaluate_fid("test")
+
+
+BACKBONES: dict[str, dict[str, object]] = {
+    "plain": {"num_channels": 4},
+    "dcgan": {"num_channels": 4},
+    "resnet": {"num_channels": 4},
+    "reference": {},
+}
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_every_backbone_goes_on_after_a_break_to_the_bit(
+    kind: str, cache: Path, tmp_path: Path
+) -> None:
+    data = {"dataset": "digits", "num_images": 200, "resize": 32}
+    network = {"kind": kind, **BACKBONES[kind]}
+    trial = config("gaussian", data=data, network=network, max_epochs=2, rungs=[])
+    images = load_dataset(trial.data)
+    fid = {"num_samples": 40, "classifier_epochs": 1}
+    trial = trial.model_copy(update={"fid": trial.fid.model_copy(update=fid)})
+    whole = run(Trainer(trial, images, cache), 2)
+    run(Trainer(trial, images, cache), 1).save(tmp_path / "checkpoint")
+    resumed = run(Trainer.load(tmp_path / "checkpoint", images, cache), 2)
+    assert numbers(resumed.history) == numbers(whole.history)
+
+
+def test_an_option_makes_a_difference(dataset: ImageDataset, cache: Path) -> None:
+    """Each of them: or it would be accepted and ignored."""
+    histories = {}
+    for name in OPTIONS:
+        last = run(Trainer(option(name), dataset, cache), 3).history[-1]
+        base = run(Trainer(base_of(name), dataset, cache), 3).history[-1]
+        histories[name] = (last.rate, last.distortion, last.val_fid) != (
+            base.rate, base.distortion, base.val_fid,
+        )  # fmt: skip
+    assert [name for name, differs in histories.items() if not differs] == []
+
+
+def base_of(name: str) -> TrialConfig:
+    return config(OPTIONS[name][0], max_epochs=3, rungs=[1])
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "flow", "diffusion"])
+def test_without_a_bound_no_bound_is_told(prior: str, dataset: ImageDataset, cache: Path) -> None:
+    trainer = run(Trainer(option(f"published-{prior}"), dataset, cache), 2)
+    assert all(m.elbo is None and m.bits_per_dim is None for m in trainer.history)
+    assert trainer.best_epoch == min(trainer.history, key=lambda m: m.loss).epoch
+
+
+def test_the_average_of_the_weights_is_what_is_evaluated(
+    dataset: ImageDataset, cache: Path
+) -> None:
+    trainer = run(Trainer(option("ema"), dataset, cache), 1)
+    weights = trainer.model.state_dict()
+    assert any(not torch.equal(weights[key], v) for key, v in trainer.best_weights.items())
+
+
+def test_every_evaluation_tells_errors_parts_and_collapse(
+    dataset: ImageDataset, cache: Path
+) -> None:
+    history = run(Trainer(config("diffusion"), dataset, cache), 2).history
+    assert [m.collapse is not None for m in history] == [False, True]
+    for m in history:
+        assert set(m.rate_parts) == {"entropy", "L_T", "L_t", "L_0"}
+        assert math.fsum(m.rate_parts.values()) == pytest.approx(m.rate, rel=1e-4)
+        assert m.rate_noise > 0
+        assert m.standard_error > 0
+
+
 def test_training_leaves_the_random_numbers_of_the_surrounding_program_alone(
     dataset: ImageDataset, cache: Path
 ) -> None:
@@ -96,8 +235,8 @@ def test_the_fid_is_that_of_the_weights_with_the_best_validation_elbo(
     best = max(trainer.history, key=lambda m: m.elbo)
     assert trainer.history[-1].best_epoch == best.epoch
     trainer.model.load_state_dict(trainer.best_weights)
-    rate, distortion = trainer.validate()
-    assert -(rate + distortion) == best.elbo
+    validation = trainer.validate()
+    assert -(validation.rate + validation.distortion) == best.elbo
 
 
 def test_the_elbo_rises_with_training(dataset: ImageDataset, cache: Path) -> None:

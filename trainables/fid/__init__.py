@@ -5,6 +5,7 @@ The door to torch-fidelity, whose own cache is not used: its key is a name alone
 
 from trainables.fid.distance import FeatureStatistics, feature_statistics, frechet_distance
 from trainables.fid.evaluator import FIDEvaluator, build_fid_evaluator
+from trainables.fid.extractor import LabelledImages
 from trainables.fid.inception import INCEPTION_FILE, INCEPTION_VARIABLE, inception_weights
 from trainables.fid.protocol import FIDProtocol
 
@@ -14,6 +15,7 @@ __all__ = [
     "FIDEvaluator",
     "FIDProtocol",
     "FeatureStatistics",
+    "LabelledImages",
     "build_fid_evaluator",
     "feature_statistics",
     "frechet_distance",

@@ -15,7 +15,7 @@ from trainables.classifier import FEATURE_SIZE
 from trainables.config import FIDConfig, ImageFormat
 from trainables.error import InputError
 from trainables.fid.distance import FeatureStatistics, feature_statistics, frechet_distance
-from trainables.fid.extractor import ClassifierFeatures, Extractor, Images
+from trainables.fid.extractor import ClassifierFeatures, Extractor, Images, LabelledImages
 from trainables.fid.inception import INCEPTION_SIZE, InceptionFeatures
 from trainables.fid.protocol import FIDProtocol
 
@@ -102,8 +102,7 @@ class FIDEvaluator:
 def build_fid_evaluator(
     config: FIDConfig,
     *,
-    train: UInt8[np.ndarray, "_ channels height width"],
-    train_labels: np.ndarray,
+    labelled: LabelledImages,
     references: Mapping[str, UInt8[np.ndarray, "_ channels height width"]],
     format: ImageFormat,
     fingerprint: str,
@@ -113,8 +112,7 @@ def build_fid_evaluator(
 
     Args:
         config: extractor and number of samples.
-        train: images that a classifier is trained on, if that is the extractor.
-        train_labels: their classes.
+        labelled: what a classifier is trained on, if that is the extractor.
         references: reference splits by name.
         format: what the images look like.
         fingerprint: of the data set.
@@ -129,7 +127,7 @@ def build_fid_evaluator(
     if config.features == "inception":
         extractor: Extractor = InceptionFeatures(config, format)
     else:
-        extractor = ClassifierFeatures(config, train, train_labels, format, fingerprint, cache)
+        extractor = ClassifierFeatures(config, labelled, format, cache)
     return FIDEvaluator(extractor, config.num_samples, references, format, fingerprint, cache)
 
 

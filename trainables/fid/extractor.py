@@ -3,11 +3,12 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from trainables.classifier import (
@@ -19,9 +20,32 @@ from trainables.classifier import (
     train_classifier,
 )
 from trainables.config import FIDConfig, ImageFormat
+from trainables.error import InputError
 from trainables.fid.protocol import values_hash
+from trainables.resize import resized
 
+RESIZE = "bilinear with antialias, rounded to levels"
+RESIZE_BATCH = 500
 Images = UInt8[Tensor, "num channels height width"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """What a classifier is trained on.
+
+    Attributes:
+        images: of a train part.
+        labels: their classes, from 0; -1 where there is none.
+        format: what the images look like.
+        fingerprint: of the data set that they are from.
+        name: of that data set, where it is another one than that of the FID.
+    """
+
+    images: UInt8[np.ndarray, "_ channels height width"]
+    labels: Int64[np.ndarray, " _"]
+    format: ImageFormat
+    fingerprint: str
+    name: str | None = None
 
 
 class Extractor(ABC):
@@ -45,51 +69,61 @@ class Extractor(ABC):
 
 
 class ClassifierFeatures(Extractor):
-    """The penultimate layer of a classifier of the data set's own train part."""
+    """The penultimate layer of a classifier of a train part: the data set's own, or another's."""
 
-    name = "classifier"
-    resize = "none"
     size = FEATURE_SIZE
 
     def __init__(
-        self,
-        config: FIDConfig,
-        train: UInt8[np.ndarray, "_ channels height width"],
-        train_labels: np.ndarray,
-        image: ImageFormat,
-        fingerprint: str,
-        cache: Path | None,
+        self, config: FIDConfig, labelled: LabelledImages, image: ImageFormat, cache: Path | None
     ) -> None:
         """Takes the classifier from the cache, or trains it.
 
+        Args:
+            config: how long it is trained.
+            labelled: what on.
+            image: what the images of the FID look like; another size is resized.
+            cache: where classifiers are kept.
+
         Raises:
-            InputError: the images have no labels.
+            InputError: there are no labels, or the classifier sees other colours than the FID has.
         """
-        epochs = config.classifier_epochs
-        key = values_hash({"data": fingerprint, "epochs": epochs, "recipe": RECIPE})[:16]
-        path = cache / f"classifier-{key}.safetensors" if cache else None
-        if path and path.is_file():
-            self._classifier = load_classifier(path, image)
-        else:
-            self._classifier = _trained(train, train_labels, image, epochs)
-            if path:
-                save_classifier(self._classifier, path)
+        _refuse_other_colours(labelled, image)
+        self.name = f"classifier of {labelled.name}" if labelled.name else "classifier"
+        self._size = labelled.format.size
+        self.resize = "none" if image.size == self._size else f"{self._size}, {RESIZE}"
+        self._classifier = _classifier(config.classifier_epochs, labelled, cache)
         self.weights_sha256 = _weights_hash(self._classifier.state_dict())
 
     def features(self, images: Images) -> Float[Tensor, "num features"]:
         """Features of each image, on the CPU."""
-        return self._classifier.features(images.cpu())
+        images = images.cpu()
+        if images.shape[-1] != self._size:
+            images = torch.cat([resized(part, self._size) for part in images.split(RESIZE_BATCH)])
+        return self._classifier.features(images)
 
 
-def _trained(
-    train: UInt8[np.ndarray, "_ channels height width"],
-    train_labels: np.ndarray,
-    image: ImageFormat,
-    epochs: int,
-) -> Classifier:
+def _refuse_other_colours(labelled: LabelledImages, image: ImageFormat) -> None:
+    seen = labelled.format
+    if (seen.channels, seen.num_levels) != (image.channels, image.num_levels):
+        raise InputError(
+            f"a classifier of {labelled.name} takes images of {seen.channels} channel(s) and"
+            f" {seen.num_levels} levels, but these have {image.channels} of {image.num_levels};"
+            " name another set with fid.classifier_dataset"
+        )
+
+
+def _classifier(epochs: int, labelled: LabelledImages, cache: Path | None) -> Classifier:
+    key = values_hash({"data": labelled.fingerprint, "epochs": epochs, "recipe": RECIPE})[:16]
+    path = cache / f"classifier-{key}.safetensors" if cache else None
+    if path and path.is_file():
+        return load_classifier(path, labelled.format)
     # Copies: torch takes no array that is read-only or runs backwards.
-    images, labels = torch.from_numpy(np.array(train)), torch.from_numpy(np.array(train_labels))
-    return train_classifier(images, labels, image, epochs)
+    images = torch.from_numpy(np.array(labelled.images))
+    labels = torch.from_numpy(np.array(labelled.labels))
+    classifier = train_classifier(images, labels, labelled.format, epochs)
+    if path:
+        save_classifier(classifier, path)
+    return classifier
 
 
 def _weights_hash(weights: Mapping[str, Tensor]) -> str:

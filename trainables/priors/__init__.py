@@ -3,21 +3,27 @@
 from torch import nn
 
 from trainables.config import (
+    Departures,
     DiffusionPriorConfig,
     FlowPriorConfig,
     GaussianPriorConfig,
-    PriorConfig,
+    PriorConfigBase,
 )
+from trainables.diffusion.chain import exact_chain, shifted_chain
 from trainables.priors.diffusion import DiffusionPrior
 from trainables.priors.flow import FlowPrior
 from trainables.priors.gaussian import GaussianPrior
-from trainables.priors.prior import Prior, RateEstimate
+from trainables.priors.prior import Prior, RateEstimate, entropy_departure
+from trainables.priors.published import PublishedDiffusionPrior, PublishedGaussianPrior
 
 __all__ = ["Prior", "RateEstimate", "build_prior"]
 
 
 def build_prior(
-    config: PriorConfig, latent_size: int, posterior: nn.Module | None = None
+    config: PriorConfigBase,
+    latent_size: int,
+    posterior: nn.Module | None = None,
+    departures: Departures | None = None,
 ) -> Prior:
     """The prior that the config describes.
 
@@ -25,11 +31,33 @@ def build_prior(
         config: its kind and its numbers.
         latent_size: number of dimensions of z.
         posterior: the encoder, for priors that need it.
+        departures: where it departs from its bound; what they leave open is off.
+
+    Raises:
+        ValueError: a departure does not go with the config.
     """
+    departures = departures or Departures()
     match config:
         case GaussianPriorConfig():
-            return GaussianPrior(latent_size)
+            kind = PublishedGaussianPrior if departures.gaussian_kl else GaussianPrior
+            return kind(latent_size)
         case FlowPriorConfig():
-            return FlowPrior(config, latent_size)
+            return FlowPrior(config, latent_size, _entropy_departure(latent_size, departures))
         case DiffusionPriorConfig():
-            return DiffusionPrior(config, latent_size)
+            return _build_diffusion_prior(config, latent_size, departures)
+        case _:
+            built: Prior = config.build(latent_size, posterior)
+            return built
+
+
+def _build_diffusion_prior(
+    config: DiffusionPriorConfig, latent_size: int, departures: Departures
+) -> DiffusionPrior:
+    kind = PublishedDiffusionPrior if departures.diffusion_weight else DiffusionPrior
+    build_chain = shifted_chain if departures.index_shift else exact_chain
+    chain = build_chain(config.beta_schedule)
+    return kind(config, latent_size, chain, _entropy_departure(latent_size, departures))
+
+
+def _entropy_departure(latent_size: int, departures: Departures) -> float:
+    return entropy_departure(latent_size) if departures.entropy_constant else 0.0

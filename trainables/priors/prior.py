@@ -73,6 +73,10 @@ class Prior(nn.Module, ABC):
         """
         return RateEstimate.exact(rate=self.rate(q, z))
 
+    def rate_by_dimension(self, q: Independent[Normal]) -> Float[Tensor, "batch latent"] | None:
+        """The rate of each latent dimension in nats, where the prior factorises; else none."""
+        return None
+
     def auxiliary_loss(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, ""]:
         """What trains the prior alone, on detached z; zero for most."""
         return z.new_zeros(())
@@ -81,3 +85,10 @@ class Prior(nn.Module, ABC):
 def negative_entropy(q: Independent[Normal]) -> Float[Tensor, " batch"]:
     """-H[q] = E_q[log q(z|x)] in closed form, nats per image."""
     return -(q.base_dist.scale.log() + (1 + math.log(2 * math.pi)) / 2).sum(-1)
+
+
+def entropy_departure(latent_size: int) -> float:
+    """What the published code adds to -H[q], nats: its constant is log(2 √(πe)), and only once."""
+    exact = latent_size / 2 * (1 + math.log(2 * math.pi))
+    published = math.log(2) + (1 + math.log(math.pi)) / 2
+    return exact - published

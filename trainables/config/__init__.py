@@ -1,0 +1,51 @@
+"""The choice that defines one trial, as plain values: no torch here.
+
+A `TrialConfig` is parsed once, where it enters, and trusted from there on. Every field has a
+bound, an unknown field is an error, and a config never changes.
+"""
+
+from trainables.config.base import Fraction, Frozen, Slug
+from trainables.config.data import KNOWN_FORMATS, DataConfig, ImageFormat
+from trainables.config.model import (
+    DcganNetworkConfig,
+    DiagonalLikelihoodConfig,
+    GaussianLikelihoodConfig,
+    LikelihoodConfig,
+    LogisticLikelihoodConfig,
+    NetworkConfig,
+    PlainNetworkConfig,
+    ReferenceNetworkConfig,
+    ResnetNetworkConfig,
+    SquaresLikelihoodConfig,
+)
+from trainables.config.optimization import (
+    Departures,
+    FIDConfig,
+    KLAnnealingConfig,
+    LearningRateScheduleConfig,
+    OptimizerConfig,
+)
+from trainables.config.prior import (
+    BetaScheduleConfig,
+    DiffusionPriorConfig,
+    FlowPriorConfig,
+    GaussianPriorConfig,
+    PriorConfig,
+    PriorConfigBase,
+    SamplerConfig,
+    prior_config_class,
+    prior_kinds,
+    register_prior,
+)
+from trainables.config.trial import Objective, TrialConfig
+
+__all__ = [
+    "KNOWN_FORMATS", "BetaScheduleConfig", "DataConfig", "DcganNetworkConfig", "Departures",
+    "DiagonalLikelihoodConfig", "DiffusionPriorConfig", "FIDConfig", "FlowPriorConfig", "Fraction",
+    "Frozen", "GaussianLikelihoodConfig", "GaussianPriorConfig", "ImageFormat",
+    "KLAnnealingConfig", "LearningRateScheduleConfig", "LikelihoodConfig",
+    "LogisticLikelihoodConfig", "NetworkConfig", "Objective", "OptimizerConfig",
+    "PlainNetworkConfig", "PriorConfig", "PriorConfigBase", "ReferenceNetworkConfig",
+    "ResnetNetworkConfig", "SamplerConfig", "Slug", "SquaresLikelihoodConfig", "TrialConfig",
+    "prior_config_class", "prior_kinds", "register_prior",
+]  # fmt: skip

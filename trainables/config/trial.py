@@ -1,0 +1,200 @@
+"""The choice that defines one trial."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, PositiveInt, model_validator
+
+from trainables.config.base import Frozen
+from trainables.config.data import DataConfig
+from trainables.config.model import (
+    NETWORK_SIZES,
+    GaussianLikelihoodConfig,
+    LikelihoodConfig,
+    NetworkConfig,
+    PlainNetworkConfig,
+)
+from trainables.config.optimization import (
+    Departures,
+    FIDConfig,
+    KLAnnealingConfig,
+    OptimizerConfig,
+)
+from trainables.config.prior import DiffusionPriorConfig, PriorConfig
+
+Objective = Literal["exact", "published"]
+# Which departures from the bound each prior of the paper has; the rest concern every prior.
+_OF_PRIOR: dict[str, tuple[str, ...]] = {
+    "gaussian": ("gaussian_kl",),
+    "flow": ("entropy_constant",),
+    "diffusion": ("diffusion_weight", "index_shift", "entropy_constant"),
+}
+_UNBOUND = ("gaussian_kl", "diffusion_weight", "index_shift", "entropy_constant", "sum_of_squares")
+_REPLACED: dict[str, dict[str, Any]] = {
+    "sum_of_squares": {"likelihood": {"kind": "sum_of_squares"}},
+    "gradient_clip": {"optimizer": {"gradient_clip": 0.25}},
+    "plateau": {
+        "optimizer": {
+            "schedule": {
+                "kind": "plateau", "factor": 0.5, "patience": 10, "threshold": 0.1,
+                "watch": "train",
+            }
+        }
+    },
+    "latent_widths": {"network": {"latent_widths": True}},
+}  # fmt: skip
+
+
+class TrialConfig(Frozen):
+    """Everything that one trial's numbers follow from (beside device and versions).
+
+    `objective` is a profile: it decides what `departures` leave open. As a trial's config is
+    stored, nothing is open: departures that do not concern its prior are off, and those that
+    replace a field have replaced it.
+    """
+
+    objective: Objective = "exact"
+    departures: Departures = Departures()
+    data: DataConfig
+    latent_size: Annotated[int, Field(ge=1, le=65536)]
+    prior: PriorConfig
+    likelihood: LikelihoodConfig = GaussianLikelihoodConfig()
+    network: NetworkConfig = PlainNetworkConfig()
+    kl_annealing: KLAnnealingConfig = KLAnnealingConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    fid: FIDConfig = FIDConfig()
+    max_epochs: PositiveInt
+    rungs: tuple[PositiveInt, ...] = ()
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _departures_are_settled(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        departures = _settled(values)
+        values = values | {"departures": departures}
+        for name, fields in _REPLACED.items():
+            if isinstance(departures, dict) and departures.get(name) is True:
+                values = _merged(values, fields)
+        return values
+
+    @model_validator(mode="after")
+    def _rungs_rise_below_the_end(self) -> "TrialConfig":
+        rungs = (*self.rungs, self.max_epochs)
+        if any(low >= high for low, high in pairwise(rungs)):
+            raise ValueError(f"rungs must rise and stay below max_epochs, got {rungs}")
+        return self
+
+    @model_validator(mode="after")
+    def _published_has_the_priors_of_the_paper(self) -> "TrialConfig":
+        if self.objective == "published" and self.prior.kind not in _OF_PRIOR:
+            raise ValueError(
+                f"objective published needs a prior that the paper has ({', '.join(_OF_PRIOR)}),"
+                f" got {self.prior.kind}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _departures_go_with_the_diffusion(self) -> "TrialConfig":
+        prior = self.prior
+        if not isinstance(prior, DiffusionPriorConfig):
+            return self
+        if self.departures.diffusion_weight:
+            if prior.variance == "learned":
+                raise ValueError(
+                    "departures.diffusion_weight has no variance in it, so prior.variance learned"
+                    " would learn nothing; use beta or posterior"
+                )
+            if prior.weighting == "simple":
+                raise ValueError(
+                    "departures.diffusion_weight is a weighting of its own; it needs"
+                    " prior.weighting exact, got simple"
+                )
+        if self.departures.index_shift and prior.beta_schedule.num_steps < 2:
+            raise ValueError(
+                "departures.index_shift trains on t = 1 … T - 1, so it needs"
+                " prior.beta_schedule.num_steps >= 2, got 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_fits_the_data(self) -> "TrialConfig":
+        likelihood, data = self.likelihood, self.data
+        if likelihood.kind == "discretized_logistic" and data.format.num_levels != 256:
+            raise ValueError(
+                "likelihood.kind discretized_logistic is made for 8-bit images of 256 levels, but"
+                f" {data.dataset} has {data.format.num_levels}; use gaussian"
+            )
+        is_learned = likelihood.kind == "diagonal" or (
+            isinstance(likelihood, GaussianLikelihoodConfig) and likelihood.scale == "learned"
+        )
+        if is_learned and not data.dequantise:
+            raise ValueError(
+                "a likelihood with a learned scale needs data.dequantise, because without it"
+                " the density of the levels has no bound"
+            )
+        if likelihood.kind == "sum_of_squares" and not self.departures.sum_of_squares:
+            raise ValueError(
+                "likelihood.kind sum_of_squares is no density: it needs objective published or"
+                " departures.sum_of_squares"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _network_takes_the_images(self) -> "TrialConfig":
+        sizes, size = NETWORK_SIZES[self.network.kind], self.data.format.size
+        if size not in sizes:
+            raise ValueError(
+                f"network.kind {self.network.kind} takes images of size"
+                f" {', '.join(map(str, sizes))}, but those of {self.data.dataset} are {size}"
+                " pixels wide; data.resize brings them to 32 or 64"
+            )
+        return self
+
+    @property
+    def evaluated_epochs(self) -> tuple[int, ...]:
+        """The epochs that end with a FID: every rung and the last one."""
+        return (*self.rungs, self.max_epochs)
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether -(rate + distortion) bounds log p(x): no departure says otherwise."""
+        return not any(getattr(self.departures, name) for name in _UNBOUND)
+
+
+def _settled(values: dict[str, Any]) -> object:
+    """The departures with nothing left open, as far as the other values let it be told."""
+    departures = values.get("departures") or {}
+    if isinstance(departures, Departures):
+        departures = departures.model_dump()
+    if not isinstance(departures, dict):
+        return departures
+    kind = _group(values.get("prior")).get("kind")
+    network = _group(values.get("network")).get("kind", "plain")
+    foreign = {name for names in _OF_PRIOR.values() for name in names}
+    foreign -= set(_OF_PRIOR.get(str(kind), ()))
+    if network not in ("plain", "reference") and departures.get("latent_widths") is None:
+        foreign.add("latent_widths")
+    default = values.get("objective", "exact") == "published"
+    settled = {name: default for name in Departures.model_fields}
+    given = {name: value for name, value in departures.items() if value is not None}
+    settled |= given | {name: False for name in foreign if given.get(name) in (None, True, False)}
+    return settled
+
+
+def _merged(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Nested groups with some fields replaced; a likelihood of another kind gives way whole."""
+    merged = dict(values)
+    for name, value in fields.items():
+        if isinstance(value, dict) and "kind" not in value:
+            merged[name] = _merged(_group(values.get(name)), value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _group(value: object) -> dict[str, Any]:
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,194 @@
+"""The file of a prepared data set: one Arrow record batch of pixels that is mapped, never copied.
+
+    <folder>/<name>-<fingerprint[:12]>.arrow           as it was prepared
+    <folder>/<name>@<size>-<fingerprint[:12]>.arrow    resized from that, see `trainables.resize`
+
+Columns are image (C·H·W uint8) and label (int64, -1 where there is none); rows are ordered train,
+validation, test. No torch here.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int64, UInt8
+from pydantic import ValidationError
+
+from trainables.config import ImageFormat
+from trainables.error import InputError
+
+METADATA_KEY = "prior-study"
+FINGERPRINTED = "-" + "[0-9a-f]" * 12 + ".arrow"
+SPLITS = ("train", "validation", "test")
+# Images and labels of each split.
+Splits = Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDataset:
+    """A prepared file: where it is, what its images look like, and how its rows are split."""
+
+    name: str
+    path: Path
+    format: ImageFormat
+    fingerprint: str
+    num_train: int
+    num_validation: int
+    num_test: int
+
+
+def find_prepared(name: str, folder: Path) -> PreparedDataset | None:
+    """The prepared data set of this name, or None.
+
+    Raises:
+        InputError: its file is damaged.
+    """
+    paths = sorted(folder.glob(f"{name}{FINGERPRINTED}"))
+    return open_prepared(name, paths[0]) if paths else None
+
+
+def open_prepared(name: str, path: Path) -> PreparedDataset:
+    """What a prepared file says about itself.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    values = read_metadata(path)
+    try:
+        return PreparedDataset(
+            name=name,
+            path=path,
+            format=ImageFormat.model_validate(values["format"]),
+            fingerprint=values["fingerprint"],
+            num_train=values["num_train"],
+            num_validation=values["num_validation"],
+            num_test=values["num_test"],
+        )
+    except (KeyError, ValidationError) as error:
+        raise _damaged(path) from error
+
+
+def prepared_names(folder: Path) -> list[str]:
+    """Names of the data sets that are prepared in a folder."""
+    names = {path.stem.rpartition("-")[0] for path in folder.glob(f"*{FINGERPRINTED}")}
+    return sorted(name for name in names if "@" not in name)
+
+
+def read_prepared(
+    prepared: PreparedDataset,
+) -> tuple[UInt8[np.ndarray, "num channels height width"], Int64[np.ndarray, " num"]]:
+    """Images and labels of all splits, mapped from the file, not read.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with pa.memory_map(str(prepared.path)) as file:
+            batch = pa.ipc.open_file(file).get_batch(0)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _damaged(prepared.path) from error
+    size = prepared.format.size
+    shape = (batch.num_rows, prepared.format.channels, size, size)
+    num_bytes = batch.num_rows * prepared.format.num_dimensions
+    images = np.frombuffer(batch.column(0).buffers()[1], np.uint8, num_bytes)
+    return images.reshape(shape), batch.column(1).to_numpy()
+
+
+def read_splits(prepared: PreparedDataset) -> Splits:
+    """Images and labels of each split, mapped from the file, not read.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    images, labels = read_prepared(prepared)
+    ends = np.cumsum([prepared.num_train, prepared.num_validation])
+    parts = zip(np.split(images, ends), np.split(labels, ends), strict=True)
+    return dict(zip(SPLITS, parts, strict=True))
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What was written into a prepared file's schema.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with pa.memory_map(str(path)) as file:
+            metadata = pa.ipc.open_file(file).schema.metadata
+        values: dict[str, Any] = json.loads(metadata[METADATA_KEY.encode()])
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path) from error
+    return values
+
+
+def write_arrow(
+    path: Path,
+    raw: Path,
+    labels: Int64[np.ndarray, " num"],
+    found: ImageFormat,
+    metadata: dict[str, Any],
+) -> None:
+    """One record batch, its pixels taken from the raw file by way of the page cache."""
+    kind = pa.binary(found.num_dimensions)
+    fields = [pa.field("image", kind), pa.field("label", pa.int64())]
+    schema = pa.schema(fields, metadata={METADATA_KEY: json.dumps(metadata)})
+    with pa.memory_map(str(raw)) as pixels, path.open("wb") as file:
+        buffers = [None, pixels.read_buffer()]
+        images = pa.FixedSizeBinaryArray.from_buffers(kind, len(labels), buffers)
+        with pa.ipc.new_file(file, schema) as writer:
+            writer.write_batch(pa.record_batch([images, pa.array(labels)], schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def digest(values: Any) -> str:
+    """SHA-256 of plain values, in hex."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """A second process that prepares the same set waits here, and then finds it done."""
+    while True:
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_still_there(file.fileno(), path):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+@contextlib.contextmanager
+def asides(folder: Path, name: str) -> Iterator[tuple[Path, Path]]:
+    """Two temporary files; those of a preparation that crashed go first."""
+    paths = folder / f".{name}.pixels", folder / f".{name}.arrow"
+    try:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        yield paths
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    """Whether the lock is the current one: who held it before removed the file at the end."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is damaged; remove it and prepare again")
