@@ -203,7 +203,7 @@ def test_a_network_without_such_widths_departs_in_the_rest() -> None:
         ({"likelihood": {"kind": "sum_of_squares"}}, "is no density"),
         (
             {"objective": "published", "prior": {"kind": "diffusion", "variance": "learned"}},
-            "would learn nothing",
+            "leaves the variance out of the loss",
         ),
         (
             {"objective": "published", "prior": {"kind": "diffusion", "weighting": "simple"}},

@@ -37,7 +37,7 @@ from trainables.config.prior import (
     prior_kinds,
     register_prior,
 )
-from trainables.config.trial import Objective, TrialConfig
+from trainables.config.trial import Objective, TrialConfig, check_departures
 
 __all__ = [
     "KNOWN_FORMATS", "BetaScheduleConfig", "DataConfig", "DcganNetworkConfig", "Departures",
@@ -47,5 +47,5 @@ __all__ = [
     "LogisticLikelihoodConfig", "NetworkConfig", "Objective", "OptimizerConfig",
     "PlainNetworkConfig", "PriorConfig", "PriorConfigBase", "ReferenceNetworkConfig",
     "ResnetNetworkConfig", "SamplerConfig", "Slug", "SquaresLikelihoodConfig", "TrialConfig",
-    "prior_config_class", "prior_kinds", "register_prior",
+    "check_departures", "prior_config_class", "prior_kinds", "register_prior",
 ]  # fmt: skip

@@ -67,7 +67,7 @@ class FIDConfig(Frozen):
 
 
 class Departures(Frozen):
-    """Where a trial departs from its bound, as the published code does; see FIELDS in the README.
+    """Where a trial departs from its bound, as the published code does.
 
     Each can be switched alone; what is not said follows the objective: all under `published`,
     none under `exact`. The last four replace a field of the config, which then says so.

@@ -20,7 +20,7 @@ from trainables.config.optimization import (
     KLAnnealingConfig,
     OptimizerConfig,
 )
-from trainables.config.prior import DiffusionPriorConfig, PriorConfig
+from trainables.config.prior import DiffusionPriorConfig, PriorConfig, PriorConfigBase
 
 Objective = Literal["exact", "published"]
 # Which departures from the bound each prior of the paper has; the rest concern every prior.
@@ -96,26 +96,8 @@ class TrialConfig(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _departures_go_with_the_diffusion(self) -> "TrialConfig":
-        prior = self.prior
-        if not isinstance(prior, DiffusionPriorConfig):
-            return self
-        if self.departures.diffusion_weight:
-            if prior.variance == "learned":
-                raise ValueError(
-                    "departures.diffusion_weight has no variance in it, so prior.variance learned"
-                    " would learn nothing; use beta or posterior"
-                )
-            if prior.weighting == "simple":
-                raise ValueError(
-                    "departures.diffusion_weight is a weighting of its own; it needs"
-                    " prior.weighting exact, got simple"
-                )
-        if self.departures.index_shift and prior.beta_schedule.num_steps < 2:
-            raise ValueError(
-                "departures.index_shift trains on t = 1 … T - 1, so it needs"
-                " prior.beta_schedule.num_steps >= 2, got 1"
-            )
+    def _departures_go_with_the_prior(self) -> "TrialConfig":
+        check_departures(self.departures, self.prior)
         return self
 
     @model_validator(mode="after")
@@ -161,6 +143,31 @@ class TrialConfig(Frozen):
     def has_bound(self) -> bool:
         """Whether -(rate + distortion) bounds log p(x): no departure says otherwise."""
         return not any(getattr(self.departures, name) for name in _UNBOUND)
+
+
+def check_departures(departures: Departures, prior: PriorConfigBase) -> None:
+    """Refuses a diffusion that cannot depart as it is asked to.
+
+    Raises:
+        ValueError: a departure leaves nothing of what the prior's config asks for.
+    """
+    if not isinstance(prior, DiffusionPriorConfig):
+        return
+    if departures.diffusion_weight and prior.variance == "learned":
+        raise ValueError(
+            "departures.diffusion_weight leaves the variance out of the loss, so it needs"
+            " prior.variance beta, posterior or analytic, got learned"
+        )
+    if departures.diffusion_weight and prior.weighting == "simple":
+        raise ValueError(
+            "departures.diffusion_weight is a weighting of its own: it needs prior.weighting"
+            " exact, got simple"
+        )
+    if departures.index_shift and prior.beta_schedule.num_steps < 2:
+        raise ValueError(
+            "departures.index_shift trains on t = 1 … T - 1, so it needs"
+            f" beta_schedule.num_steps >= 2, got {prior.beta_schedule.num_steps}"
+        )
 
 
 def _settled(values: dict[str, Any]) -> object:

@@ -41,17 +41,8 @@ def exact_chain(config: BetaScheduleConfig) -> Chain:
 
 
 def shifted_chain(config: BetaScheduleConfig) -> Chain:
-    """The chain of the published code.
-
-    Raises:
-        ValueError: T is 1, which leaves no time to train on.
-    """
+    """The chain of the published code."""
     num_steps = config.num_steps
-    if num_steps < 2:
-        raise ValueError(
-            "departures.index_shift trains on t = 1 … T - 1, so it needs"
-            f" beta_schedule.num_steps >= 2, got {num_steps}"
-        )
     multiplicity = torch.zeros(num_steps + 2, dtype=torch.float64)
     multiplicity[2:-1] = num_steps / (num_steps - 1)
     schedule = build_beta_schedule(config, num_betas=num_steps + 1)

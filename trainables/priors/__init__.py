@@ -8,6 +8,7 @@ from trainables.config import (
     FlowPriorConfig,
     GaussianPriorConfig,
     PriorConfigBase,
+    check_departures,
 )
 from trainables.diffusion.chain import exact_chain, shifted_chain
 from trainables.priors.diffusion import DiffusionPrior
@@ -37,6 +38,7 @@ def build_prior(
         ValueError: a departure does not go with the config.
     """
     departures = departures or Departures()
+    check_departures(departures, config)
     match config:
         case GaussianPriorConfig():
             kind = PublishedGaussianPrior if departures.gaussian_kl else GaussianPrior

@@ -40,21 +40,7 @@ class PublishedDiffusionPrior(DiffusionPrior):
         chain: Chain | None = None,
         entropy_departure: float = 0.0,
     ) -> None:
-        """As its base; t is drawn uniformly, whatever the config says.
-
-        Raises:
-            ValueError: the config asks for what this loss cannot do.
-        """
-        if config.variance == "learned":
-            raise ValueError(
-                "departures.diffusion_weight leaves the variance out of the loss, so it needs"
-                " prior.variance beta, posterior or analytic, got learned"
-            )
-        if config.weighting == "simple":
-            raise ValueError(
-                "departures.diffusion_weight is a weighting of its own: it needs prior.weighting"
-                " exact, got simple"
-            )
+        """As its base; t is drawn uniformly, whatever the config says."""
         uniform = config.model_copy(update={"times": "uniform"})
         super().__init__(uniform, latent_size, chain, entropy_departure)
 
