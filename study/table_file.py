@@ -5,14 +5,19 @@ import io
 from typing import Any
 
 from study.cell import Cell
+from study.effect import Effect, effects
 from study.number import MISSING, duration_text, fid_text, nats_text
 from study.paper import paper_fid
 from study.table import Table
 
 
 def csv_text(table: Table) -> str:
-    """One line a cell, numbers as Python prints them, so that they read back the same."""
-    rows = [_row(cell) for cell in table.cells]
+    """One line a cell or variant, numbers as Python prints them, so that they read back the same.
+
+    A variant's difference is that of its test FID to the first variant's of its stratum.
+    """
+    moved = {id(effect.cell): effect for effect in effects(table)}
+    rows = [_row(cell, moved.get(id(cell))) for cell in (*table.cells, *table.variants)]
     names = list(rows[0]) if rows else ["dataset", "prior", "latent_size"]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, names, lineterminator="\n")
@@ -33,15 +38,20 @@ def markdown_text(table: Table) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _row(cell: Cell) -> dict[str, Any]:
+def _row(cell: Cell, effect: Effect | None) -> dict[str, Any]:
+    low, high = (effect.interval if effect else None) or (None, None)
     return {
         "dataset": cell.stratum.dataset,
         "prior": cell.stratum.prior,
         "latent_size": cell.stratum.latent_size,
+        "variant": cell.variant,
         "test_fid": cell.mean,
         "standard_deviation": cell.standard_deviation,
         "num_seeds": cell.num_seeds,
         "test_fids": " ".join(str(float(fid)) for fid in cell.test_fids),
+        "difference": effect.difference if effect else None,
+        "difference_low": low,
+        "difference_high": high,
         "paper_fid": paper_fid(cell.stratum),
         "untrained_fid": cell.untrained_fid,
         "val_fid": cell.val_fid,

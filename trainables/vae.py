@@ -7,7 +7,7 @@
 Kingma & Welling 2014, arXiv 1312.6114; the two halves: Alemi et al. 2018, arXiv 1711.00464.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -33,7 +33,7 @@ class Elbo:
 
     rate: Float[Tensor, " batch"]
     distortion: Float[Tensor, " batch"]
-    auxiliary: Float[Tensor, ""]
+    auxiliary: Float[Tensor, ""] = field(default_factory=lambda: torch.zeros(()))
     rate_by_dimension: Float[Tensor, "batch latent"] | None = None
 
     @property

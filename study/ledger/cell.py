@@ -107,7 +107,7 @@ class Cell:
         config = self.spec.trial_config(
             self.stratum,
             overrides,
-            seed=derive_seed(self.spec.seed, phase, self.stratum, trial.number),
+            seed=derive_seed(self.spec.seed, phase, self.stratum, *_draw(phase, trial)),
             max_epochs=max_epochs,
             rungs=[rung for rung in self.spec.budget.rungs if rung < max_epochs],
         )
@@ -145,6 +145,19 @@ class Cell:
         period = round(1 / share)
         place = derive_seed(self.spec.seed, "control", self.stratum) % min(period, max(1, budget))
         return number % period == place
+
+
+def _draw(phase: str, trial: Trial) -> tuple[object, ...]:
+    """What tells a trial's seed from others of its phase and stratum.
+
+    Configs that are confirmed beside each other share their seeds, so that what differs between
+    them is the config; a retry draws anew.
+    """
+    if phase != CONFIRM:
+        return (trial.number,)
+    if "retry_of" in trial.user_attrs:
+        return "retry", trial.number
+    return (trial.user_attrs["slot"][1],)
 
 
 def open_cell(spec: StudySpec, stratum: Stratum, storage: BaseStorage) -> Cell:

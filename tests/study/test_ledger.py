@@ -8,7 +8,7 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -523,10 +523,27 @@ def test_confirm_trains_the_best_config_of_each_stratum(journal: str) -> None:
             assert trial.config | {"seed": 0} == best.config | {"seed": 0}
 
 
-def test_every_seed_of_a_study_is_its_own(journal: str) -> None:
-    facts = Walk(small("confirm.num_configs=2", "confirm.num_seeds=3"), journal).run()
-    seeds = [trial.config["seed"] for trial in facts.trials]
-    assert len(set(seeds)) == len(seeds)
+def seeds_by_config(trials: Iterable[TrialFacts]) -> dict[str, list[int]]:
+    seeds: dict[str, list[int]] = {}
+    for trial in trials:
+        seeds.setdefault(trial.attributes["slot"][0], []).append(trial.config["seed"])
+    return seeds
+
+
+def test_every_seed_is_its_own_but_for_configs_that_are_compared(journal: str) -> None:
+    walk = Walk(small("confirm.num_configs=2", "confirm.num_seeds=3"), journal)
+    facts = walk.run()
+    searched = [trial.config["seed"] for trial in phase(facts, "search")]
+    assert len(set(searched)) == len(searched)
+    confirmed = set()
+    for stratum in walk.spec.cells():
+        trials = [trial for trial in phase(facts, "confirm") if trial.stratum == stratum]
+        one, two = seeds_by_config(trials).values()
+        assert sorted(one) == sorted(two)
+        assert len(set(one)) == 3
+        assert not confirmed & set(one)
+        confirmed |= set(one)
+    assert not confirmed & set(searched)
 
 
 def test_confirm_may_be_longer_than_the_search(journal: str) -> None:
@@ -635,7 +652,7 @@ def test_more_confirm_seeds_are_fresh_and_each_tested_once(journal: str) -> None
         chosen = after.strata[stratum].chosen[0]
         assert Counter(t.attributes["slot"][0] for t in trials)[chosen] == 2 + 3
         assert len(trials) == 2 * 2 + 3
-        assert len({trial.config["seed"] for trial in trials}) == len(trials)
+        assert all(len(set(seeds)) == len(seeds) for seeds in seeds_by_config(trials).values())
         assert len(after.strata[stratum].tests) == 2 + 3
     assert set(walk.tests.values()) == {1}
 
