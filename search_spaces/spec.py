@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from search_spaces.claim import Claim
 from search_spaces.complaint import complaint, did_you_mean, place_of
 from search_spaces.domain import Domain
 from search_spaces.override import CHOOSABLE, KINDS, Overrides, check_choosable, put
@@ -114,6 +115,7 @@ class StudySpec(Frozen):
     search varies, by dotted field of a trial's config: under `all` for every stratum, under a
     prior's kind for the strata of that prior alone. `variants` are fixed overrides, each trained
     with the confirm seeds and without search; the first is what the others are compared with.
+    `claims` are judged by the report.
     `plugins` are Python files that register priors of a user's own. `datasets` is filled by the
     launch.
     """
@@ -137,6 +139,7 @@ class StudySpec(Frozen):
     confirm: ConfirmSpec = ConfirmSpec()
     resources: ResourcesSpec = ResourcesSpec()
     variants: dict[Slug, dict[str, Any]] = Field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     datasets: dict[Slug, DatasetFacts] = Field(default_factory=dict)
 
     def cells(self) -> list[Stratum]:

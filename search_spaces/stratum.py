@@ -39,7 +39,8 @@ def _distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return values
 
 
-def _known_prior(kind: str) -> str:
+def known_prior(kind: str) -> str:
+    """The kind itself, where a prior is registered under it."""
     if kind not in prior_kinds():
         raise PydanticKnownError("literal_error", {"expected": ", ".join(prior_kinds())})
     return kind
@@ -53,5 +54,5 @@ class StrataSpec(Frozen):
     """The axes of the table; the strata are their product."""
 
     dataset: Annotated[tuple[Slug, ...], *_AsList]
-    prior: Annotated[tuple[Annotated[str, AfterValidator(_known_prior)], ...], *_AsList]
+    prior: Annotated[tuple[Annotated[str, AfterValidator(known_prior)], ...], *_AsList]
     latent_size: Annotated[tuple[_LatentSize, ...], *_AsList]

@@ -8,8 +8,8 @@ from study.number import fid_text, plural
 from study.table import Table
 
 _CAVEAT = (
-    "Lower is better, and ± is the standard deviation over seeds. These are differences between"
-    " means over a few seeds; no significance is claimed."
+    "Lower is better, and ± is the standard deviation over seeds. Whether a lead is more than"
+    " chance stands under “Comparisons between priors”."
 )
 
 

@@ -1,21 +1,19 @@
 """What each variant moves: the difference of its test FID to the first variant's, with interval.
 
-Welch's t interval (Welch 1947): seeds are independent, and variants need not vary alike.
+Welch's t interval: variants need not vary alike.
 """
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
-from scipy.stats import ttest_ind
 
 from study.cell import Cell
+from study.comparison import compare
 from study.number import MISSING, fid_text
 from study.table import Table
 
-CONFIDENCE = 0.95
 UNDECIDED = "cannot tell"
 
 
@@ -59,22 +57,9 @@ def effects(table: Table) -> list[Effect]:
 def _effect(cell: Cell, base: Cell) -> Effect:
     if cell.mean is None or base.mean is None:
         return Effect(cell, base, None, None)
-    return Effect(
-        cell, base, cell.mean - base.mean, welch_interval(cell.test_fids, base.test_fids)
-    )
-
-
-def welch_interval(a: Sequence[float], b: Sequence[float]) -> tuple[float, float] | None:
-    """The interval of mean(a) - mean(b); None below two values on either side.
-
-    It has no width where neither side varies.
-    """
-    if min(len(a), len(b)) < 2:
-        return None
-    if len(set(a)) == len(set(b)) == 1:
-        return a[0] - b[0], a[0] - b[0]
-    interval = ttest_ind(a, b, equal_var=False).confidence_interval(CONFIDENCE)
-    return float(interval.low), float(interval.high)
+    comparison = compare(cell.test_fids, base.test_fids)
+    interval = comparison.interval if comparison else None
+    return Effect(cell, base, cell.mean - base.mean, interval)
 
 
 def interval_text(effect: Effect) -> str:

@@ -5,36 +5,13 @@ import math
 
 import pytest
 from rich.console import Console
-from scipy.stats import t
 
 from search_spaces import Stratum, StudySpec, load_space
-from study.effect import effects, render_effects, welch_interval
+from study.effect import effects, render_effects
 from study.record import Cost, TestResult, TrialRecord
 from study.table import build_table
 
 A, B = (30.0, 32.0, 35.0, 31.0), (25.0, 26.0, 24.5)
-
-
-def mean_and_error(values: tuple[float, ...]) -> tuple[float, float]:
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1)
-    return mean, variance / len(values)
-
-
-def test_the_interval_is_welchs() -> None:
-    (mean_a, error_a), (mean_b, error_b) = mean_and_error(A), mean_and_error(B)
-    freedom = (error_a + error_b) ** 2 / (error_a**2 / 3 + error_b**2 / 2)
-    half = t.ppf(0.975, freedom) * math.sqrt(error_a + error_b)
-    interval = welch_interval(A, B)
-    assert interval == pytest.approx((mean_a - mean_b - half, mean_a - mean_b + half))
-
-
-def test_one_seed_has_no_interval() -> None:
-    assert welch_interval((1.0,), B) is None
-
-
-def test_seeds_that_are_all_equal_have_an_interval_without_width() -> None:
-    assert welch_interval((3.0, 3.0), (1.0, 1.0, 1.0)) == (2.0, 2.0)
 
 
 def seeds_of(spec: StudySpec, stratum: Stratum, variant: str, fids: tuple[float, ...]) -> list:

@@ -75,7 +75,7 @@ def test_the_report_says_what_the_table_holds_and_how_it_was_made(
     for fact in ("classifier", "2000", "reference test", "0123abc", "torch 2.15.0", "exact"):
         assert fact in page.text
     assert "not finished" not in page.text
-    assert "no significance is claimed" in page.text
+    assert "Whether a lead is more than chance" in page.text
 
 
 def test_the_report_of_an_empty_study_is_written_and_says_so(
