@@ -101,10 +101,15 @@ class ConfirmSpec(Frozen):
 
 
 class ResourcesSpec(Frozen):
-    """What one trial takes of a machine; `cpus` is its number of threads, too."""
+    """What one trial takes of a machine; `cpus` is its number of threads, too.
+
+    A trial from which nothing came for `stuck_seconds` is killed; its longest epoch, with its
+    FID, needs to be shorter.
+    """
 
     cpus: PositiveInt = 1
     gpus: Annotated[float, Field(ge=0)] = 0
+    stuck_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600
 
 
 class StudySpec(Frozen):

@@ -17,8 +17,8 @@ import optuna
 import pytest
 
 from search_spaces import Stratum, StudySpec, load_space
+from study.failure import RETRIES, FailureKind
 from study.ledger import Ledger, LedgerFacts, TrialFacts
-from study.ledger.ledger import LOSSES_ALLOWED
 from trainables.config import TrialConfig
 from trainables.error import InputError
 from trainables.seed import derive_seed
@@ -388,7 +388,7 @@ def test_a_trial_that_is_lost_again_and_again_fails_with_its_reason(
     walk = Walk(small(), journal)
     ray_trial_id: str | None = walk.run_until(lambda s: s.phase == trial_phase)
     key = walk.issued[-1].key
-    for _ in range(LOSSES_ALLOWED):
+    for _ in range(RETRIES[FailureKind.LOST]):
         assert ray_trial_id is not None
         walk.close(ray_trial_id, "LOST", "out of memory")
         ray_trial_id = walk.issue()
