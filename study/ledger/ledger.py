@@ -93,7 +93,8 @@ class Ledger:
             return bool(known["prune"])
         if epoch not in self._values(trial):
             trial.report(fid, epoch)
-        prune = epoch < config.max_epochs and self._prunes(issue, trial, epoch)
+        may_stop = issue.suggestion.phase != CONFIRM and epoch < config.max_epochs
+        prune = may_stop and issue.cell.pruning.should_stop(trial, epoch)
         value = self._values(trial)[epoch]
         trial.set_user_attr(f"{RUNG}{epoch}", {"value": value, "prune": prune})
         return prune
@@ -171,16 +172,6 @@ class Ledger:
         for cell in self._cells:
             extra = cell.confirm.user_attrs.get("extra_seeds", 0)
             cell.confirm.set_user_attr("extra_seeds", extra + num_seeds)
-
-    def _prunes(self, issue: Issue, trial: Trial, epoch: int) -> bool:
-        if issue.suggestion.phase == CONFIRM:
-            return False
-        # Asked for control trials, too: without the call Optuna stores no value at the rung.
-        advised = issue.cell.advises_to_prune(trial, epoch)
-        trials = issue.cell.search.get_trials(deepcopy=False)
-        peers = sum(epoch in t.intermediate_values for t in trials if t.number != trial.number)
-        is_control = trial.user_attrs.get("control", False)
-        return advised and not is_control and peers >= self.spec.budget.min_peers
 
     def _close_test(self, issue: Issue, failure: Failure, test: dict[str, Any] | None) -> Ending:
         key, number = issue.suggestion.key, issue.suggestion.number
