@@ -21,6 +21,7 @@ from search_spaces.claim import Claim
 from search_spaces.complaint import complaint, did_you_mean, place_of
 from search_spaces.domain import Domain
 from search_spaces.override import CHOOSABLE, KINDS, Overrides, check_choosable, put
+from search_spaces.search import SearchSpec
 from search_spaces.stratum import StrataSpec, Stratum
 from trainables.config import (
     KNOWN_FORMATS,
@@ -74,9 +75,9 @@ class DatasetFacts(Frozen):
 class BudgetSpec(Frozen):
     """How much each stratum may spend in the search, and where weak trials are stopped.
 
-    Rungs lie at `first_rung` times powers of `reduction_factor`; at each, about one trial in
-    `reduction_factor` goes on (ASHA, Li et al. 2020), once `min_peers` other trials have passed
-    it. `control_share` of the trials, at least one, are never stopped.
+    Rungs lie at `first_rung` times powers of `reduction_factor`; at each, the pruner of `search`
+    decides who goes on, once `min_peers` other trials have passed it. `control_share` of the
+    trials, at least one, are never stopped.
     """
 
     trials_per_stratum: Annotated[int, Field(ge=0)]
@@ -102,10 +103,15 @@ class ConfirmSpec(Frozen):
 
 
 class ResourcesSpec(Frozen):
-    """What one trial takes of a machine; `cpus` is its number of threads, too."""
+    """What one trial takes of a machine; `cpus` is its number of threads, too.
+
+    A trial from which nothing came for `stuck_seconds` is killed; its longest epoch, with its
+    FID, needs to be shorter.
+    """
 
     cpus: PositiveInt = 1
     gpus: Annotated[float, Field(ge=0)] = 0
+    stuck_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600
 
 
 class StudySpec(Frozen):
@@ -136,6 +142,7 @@ class StudySpec(Frozen):
     priors: dict[str, dict[str, Any]] = Field(default_factory=dict)
     domains: dict[str, dict[str, Domain]] = Field(default_factory=dict)
     budget: BudgetSpec
+    search: SearchSpec = SearchSpec()
     confirm: ConfirmSpec = ConfirmSpec()
     resources: ResourcesSpec = ResourcesSpec()
     variants: dict[Slug, dict[str, Any]] = Field(default_factory=dict)

@@ -12,10 +12,13 @@ from study.claim import Pair, compared, judge
 from study.comparison import seeds_needed
 from study.effect import effect_rows
 from study.number import MISSING, duration_text, plural, value_text
+from study.record import TrialRecord
 from study.table import Table
 
 _NAMES = ("dataset", "latent size", "prior")
-_WORDS = frozenset({"dataset", "prior", "from", "status", "variant", "reason", "stratum", "phase"})
+_WORDS = frozenset(
+    {"kind", "dataset", "prior", "from", "status", "variant", "reason", "stratum", "phase"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +133,29 @@ def claims(spec: StudySpec, table: Table) -> Grid:
 
 
 def failures(table: Table) -> Grid:
-    """Failed trials by reason."""
-    reasons = Counter(
-        (record.reason or "no reason recorded", str(cell.stratum), record.phase)
+    """Failed trials by kind and reason."""
+    failed = [
+        (cell.stratum, record)
         for cell in (*table.cells, *table.variants)
         for record in cell.trials
         if record.state == "FAIL"
+    ]
+    reasons = Counter(
+        (_failure_kind(record), record.reason or "no reason recorded", str(stratum), record.phase)
+        for stratum, record in failed
     )
     return Grid(
         "Failures",
-        "Trials that raised or diverged; the study went on without them.",
-        ("reason", "stratum", "phase", "trials"),
+        "Trials that ended without a result, after the further attempts that each kind of failure"
+        " has; the study went on without them.",
+        ("kind", "reason", "stratum", "phase", "trials"),
         [(*key, str(count)) for key, count in reasons.most_common()],
         missing="No trial failed.",
     )
+
+
+def _failure_kind(record: TrialRecord) -> str:
+    return str(record.attributes.get("failure", MISSING))
 
 
 def caption_facts(

@@ -3,10 +3,12 @@
 Ray's searcher and scheduler are adapters around this object; tests and simulations call it alone.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from study.ledger import Ledger, pruned_at
+from study.failure import Failure, FailureKind
+from study.ledger import Ending, Ledger, pruned_at
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 
@@ -39,14 +41,18 @@ class Driver:
         ledger: Ledger,
         observers: Sequence[Observer] = (),
         stop_requested: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Takes the ledger, whom to tell, and a question asked at every turn: stop now?"""
+        """Takes the ledger, whom to tell, a question asked at every turn (stop now?), a clock."""
         self.ledger = ledger
         self.observers = observers
         self.stop_requested = stop_requested
         self.stopping = False
         self.running: dict[str, Suggestion] = {}
         self._costs: dict[str, dict[int, float]] = {}
+        self._clock = clock
+        self._heard: dict[str, float] = {}
+        self._stuck: set[str] = set()
 
     def issue(self, ray_trial_id: str) -> Suggestion | None:
         """The next trial, or None where there is none now."""
@@ -79,6 +85,7 @@ class Driver:
         suggestion = self.running.get(ray_trial_id)
         if suggestion is None:
             return True
+        self._heard[ray_trial_id] = self._clock()
         if result["test"] is not None:
             self._end(ray_trial_id, "COMPLETE", test=result["test"])
             return True
@@ -99,17 +106,55 @@ class Driver:
             self._end(ray_trial_id, "COMPLETE")
         return bool(result["done"]) or self.should_stop()
 
-    def fail(self, ray_trial_id: str, reason: str, *, is_lost: bool) -> None:
-        """A trial raised (FAIL), or its worker is gone (it is issued again)."""
-        if ray_trial_id in self.running:
-            self._end(ray_trial_id, "LOST" if is_lost else "FAIL", reason)
+    def fail(self, ray_trial_id: str, failure: Failure) -> None:
+        """An attempt failed; whether it is issued again is the ledger's to say."""
+        if ray_trial_id not in self.running:
+            return
+        if ray_trial_id in self._stuck:  # it was killed for this, whatever its end looks like
+            seconds = self.ledger.spec.resources.stuck_seconds
+            failure = Failure(FailureKind.STUCK, f"nothing came from it for {seconds:g} seconds")
+        self._end(ray_trial_id, "FAIL", failure=failure)
+
+    def stuck(self, at_work: Iterable[str]) -> list[str]:
+        """Those that are to be killed: nothing came from them for `resources.stuck_seconds`.
+
+        Args:
+            at_work: issues that a worker works on now; waiting for a worker is no lack of
+                progress, so the clock of an issue starts when it is first named here.
+        """
+        now, limit = self._clock(), self.ledger.spec.resources.stuck_seconds
+        silent = [
+            name
+            for name in at_work
+            if name in self.running
+            and name not in self._stuck
+            and now - self._heard.setdefault(name, now) > limit
+        ]
+        self._stuck.update(silent)
+        return silent
+
+    def resource_factor(self, ray_trial_id: str) -> int:
+        """How many times a trial's resources this issue takes."""
+        return self.ledger.resource_factor(ray_trial_id)
 
     def _end(
-        self, ray_trial_id: str, state: Any, reason: str = "", test: dict[str, Any] | None = None
+        self,
+        ray_trial_id: str,
+        state: Ending,
+        reason: str = "",
+        *,
+        failure: Failure | None = None,
+        test: dict[str, Any] | None = None,
     ) -> None:
         suggestion = self.running.pop(ray_trial_id)
         costs = self._costs.pop(ray_trial_id, {})
+        self._heard.pop(ray_trial_id, None)
+        self._stuck.discard(ray_trial_id)
         cost = {"epochs": len(costs), "seconds": sum(costs.values())}
-        state = self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
+        if failure is not None:
+            reason = f"{failure.kind}: {failure.reason}"
+            state = self.ledger.fail(ray_trial_id, failure, cost=cost)
+        else:
+            state = self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
         for observer in self.observers:
             observer.ended(suggestion, "TESTED" if test else state, reason, test)

@@ -6,7 +6,6 @@ retries, resumes and remembers is the ledger.
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,18 +29,11 @@ from ray.tune.search import Searcher
 
 from search_spaces.spec import ResourcesSpec
 from study.driver import Driver
+from study.failure import failure_in
 from trainables.data import ImageDataset
 from trainables.error import InputError
 from trainables.suggestion import Workplace
 from trainables.trainable import PriorTrainable
-
-WORKER_GONE = (
-    "ActorDiedError",
-    "ActorUnavailableError",
-    "RayActorError",
-    "WorkerCrashedError",
-    "NodeDiedError",
-)
 
 
 @contextmanager
@@ -91,7 +83,7 @@ def run_trials(
         tune.with_parameters(
             PriorTrainable, workplace=workplace.model_dump(), datasets=dict(datasets)
         ),
-        {"cpu": resources.cpus, "gpu": resources.gpus},
+        lambda config: _request(resources, config["resource_factor"]),
     )
     tuner = tune.Tuner(
         trainable,
@@ -126,7 +118,10 @@ class _LedgerSearcher(Searcher):
     ) -> dict[str, Any] | str | None:
         suggestion = self.driver.issue(trial_id)
         if suggestion is not None:
-            return {"suggestion": suggestion.model_dump(mode="json")}
+            return {
+                "suggestion": suggestion.model_dump(mode="json"),
+                "resource_factor": self.driver.resource_factor(trial_id),
+            }
         return Searcher.FINISHED if self.driver.is_over else None
 
     def on_trial_complete(
@@ -164,8 +159,29 @@ class _LedgerScheduler(FIFOScheduler):
         self.driver.absorb(trial.trial_id, result["payload"][0])
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        reason, is_lost = failure_in(Path(trial.error_file).read_text())
-        self.driver.fail(trial.trial_id, reason, is_lost=is_lost)
+        # As text: Ray's own accessor looks where the file is not copied to yet, and the other
+        # form of it is a pickle.
+        self.driver.fail(trial.trial_id, failure_in(Path(trial.error_file).read_text()))
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Kills what is stuck, since Tune asks this at every turn; then as Tune does."""
+        at_work = {t.trial_id: t for t in tune_controller.get_live_trials() if _works(t)}
+        for name in self.driver.stuck(at_work):
+            ray.kill(at_work[name].temporary_state.ray_actor)
+        return super().choose_trial_to_run(tune_controller)
+
+
+def _works(trial: Any) -> bool:
+    return trial.status == "RUNNING" and trial.temporary_state.ray_actor is not None
+
+
+def _request(resources: ResourcesSpec, factor: int) -> tune.PlacementGroupFactory:
+    """What an issue asks of Ray: a multiple of a trial's resources that some node still has."""
+    largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes()), default=0)
+    cpus = max(resources.cpus, min(factor * resources.cpus, largest))
+    # One device at most, since a trial uses no second one.
+    gpus = max(resources.gpus, min(factor * resources.gpus, 1))
+    return tune.PlacementGroupFactory([{"CPU": cpus, "GPU": gpus}])
 
 
 def _num_slots(resources: ResourcesSpec) -> int:
@@ -175,19 +191,3 @@ def _num_slots(resources: ResourcesSpec) -> int:
     if resources.gpus:
         slots = min(slots, there.get("GPU", 0) // resources.gpus)
     return max(1, int(slots))
-
-
-def failure_in(text: str) -> tuple[str, bool]:
-    """One line on what went wrong, and whether the worker is gone, from Ray's error file.
-
-    The file is read as text: Ray's own accessor looks where it is not copied to yet, and the
-    other form of it is a pickle.
-    """
-    errors = re.findall(r"^([\w.]*?)(\w+(?:Error|Exception|Interrupt|Exit)): (.*)$", text, re.M)
-    if not errors:
-        lines = text.strip().splitlines()
-        return (lines[-1] if lines else "no message"), False
-    _, kind, message = errors[-1]
-    if any(name in WORKER_GONE for _, name, _ in errors):
-        return "its worker process ended unexpectedly", True
-    return f"{kind}: {message}", False

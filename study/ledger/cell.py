@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
@@ -12,7 +13,8 @@ from optuna.trial import Trial, TrialState
 from search_spaces import Stratum, StudySpec
 from study.ledger import confirm as confirming
 from study.ledger.facts import CONFIRM, study_name
-from study.ledger.sampling import suggest
+from study.ledger.pruning import Pruning, build_pruner
+from study.ledger.sampling import build_sampler, suggest
 from trainables.config import TrialConfig
 from trainables.seed import derive_seed
 from trainables.suggestion import Suggestion
@@ -26,6 +28,7 @@ class Cell:
     stratum: Stratum
     search: Study
     confirm: Study
+    pruning: Pruning
 
     def study(self, phase: str) -> Study:
         """The Optuna study of a phase."""
@@ -64,21 +67,6 @@ class Cell:
         if not self.confirm_is_over:
             return []
         return confirming.untested(self.confirm, confirming.choose(self.spec, self.confirm))
-
-    def advises_to_prune(self, trial: Trial, epoch: int) -> bool:
-        """What Optuna's pruner says of a search trial at a rung that it has just reported.
-
-        Asked a second time the pruner says no, since it has stored the rung as passed. A driver
-        that was killed between its answer and our record of it gets the same answer again here.
-        """
-        key = f"completed_rung_{self.spec.budget.rungs.index(epoch)}"
-        trials = self.search.get_trials(deepcopy=False)
-        own = trials[trial.number].system_attrs.get(key)
-        if own is None:
-            return trial.should_prune()
-        values = sorted(t.system_attrs[key] for t in trials if key in t.system_attrs)
-        num_promoted = max(1, len(values) // self.spec.budget.reduction_factor)
-        return bool(own > values[num_promoted - 1])
 
     def ask_confirm(self) -> Trial | None:
         """The next confirm trial: a retry that waits, or the first missing slot."""
@@ -123,13 +111,12 @@ class Cell:
 
     def _suggest(self, trial: Trial) -> dict[str, Any]:
         trial.set_user_attr("control", self._is_control(trial.number))
-        return suggest(
-            self.search,
-            trial,
-            self.spec.domains_of(self.stratum),
-            self.spec.budget.trials_per_stratum,
-            (self.spec.seed, self.stratum, trial.number),
-        )
+        domains = self.spec.domains_of(self.stratum)
+        seed_parts = (self.spec.seed, self.stratum, trial.number)
+        return suggest(self.search, trial, domains, self._sampler, seed_parts)
+
+    def _sampler(self, seed: int) -> BaseSampler:
+        return build_sampler(self.spec.search.sampler, self.spec.budget.trials_per_stratum, seed)
 
     def _confirm_overrides(self, trial: Trial) -> dict[str, Any]:
         if "slot" not in trial.user_attrs:  # killed between being asked and getting its slot
@@ -162,12 +149,10 @@ def _draw(phase: str, trial: Trial) -> tuple[object, ...]:
 
 def open_cell(spec: StudySpec, stratum: Stratum, storage: BaseStorage) -> Cell:
     """The stratum's studies, made where they do not exist."""
-    asha = SuccessiveHalvingPruner(
-        min_resource=spec.budget.first_rung, reduction_factor=spec.budget.reduction_factor
-    )
-    search = _open_study(study_name(spec.name, stratum, "search"), storage, asha)
+    pruner = build_pruner(spec.search.pruner, spec.budget)
+    search = _open_study(study_name(spec.name, stratum, "search"), storage, pruner)
     confirm = _open_study(study_name(spec.name, stratum, CONFIRM), storage, NopPruner())
-    return Cell(spec, stratum, search, confirm)
+    return Cell(spec, stratum, search, confirm, Pruning(spec.budget, search))
 
 
 def num_trials(study: Study, *states: TrialState) -> int:

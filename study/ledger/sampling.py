@@ -1,27 +1,55 @@
-"""One suggestion: Optuna's TPE over the domains of a stratum, the same again after a restart.
+"""One suggestion over the domains of a stratum, the same again after a restart.
 
-A seeded TPE that starts again proposes the same configs again, and a trial killed while being
-asked would be completed from another state of the stream. So the sampler is seeded anew by what
-is drawn: once for the joint draw, which Optuna 5's TPE makes at a trial's first suggestion, and
-once for every value that it draws alone.
+A seeded sampler that starts again proposes the same configs again, and a trial killed while being
+asked would be completed from another state of the stream. So the sampler is made anew by what
+is drawn: once for the joint draw, which TPE and the Gaussian process make at a trial's first
+suggestion, and once for every value that is drawn alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from optuna.samplers import TPESampler
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import Trial
 
 from search_spaces import Choice, Domain, IntUniform, LogIntUniform
+from search_spaces.search import GPSpec, RandomSpec, Sampler, TPESpec
 from trainables.seed import derive_seed
+
+
+def build_sampler(spec: Sampler, budget: int, seed: int) -> BaseSampler:
+    """The sampler of that name.
+
+    Args:
+        spec: its name and options.
+        budget: trials of the stratum; a quarter of them, 2 to 10, are drawn at random first.
+        seed: of its random stream.
+    """
+    num_startup = min(10, max(2, budget // 4))
+    match spec:
+        case TPESpec():
+            return TPESampler(
+                seed=seed,
+                n_startup_trials=spec.num_startup or num_startup,
+                n_ei_candidates=spec.num_candidates,
+            )
+        case RandomSpec():
+            return RandomSampler(seed=seed)
+        case GPSpec():
+            return GPSampler(
+                seed=seed,
+                n_startup_trials=spec.num_startup or num_startup,
+                deterministic_objective=spec.is_noiseless,
+                warn_independent_sampling=False,
+            )
 
 
 def suggest(
     study: Study,
     trial: Trial,
     domains: Mapping[str, Domain],
-    budget: int,
+    sampler: Callable[[int], BaseSampler],
     seed_parts: tuple[object, ...],
 ) -> dict[str, Any]:
     """A value for every domain; those that the trial has already are kept.
@@ -30,16 +58,14 @@ def suggest(
         study: the stratum's study; its sampler is set.
         trial: the trial that is asked.
         domains: what varies, by dotted field.
-        budget: trials of the stratum; a quarter of them, 2 to 10, are drawn at random first.
+        sampler: a new sampler, from a seed.
         seed_parts: what the random stream depends on, beside the domain's name.
     """
-    num_startup = min(10, max(2, budget // 4))
-    study.sampler = TPESampler(seed=derive_seed(*seed_parts), n_startup_trials=num_startup)
+    study.sampler = sampler(derive_seed(*seed_parts))
     _ = trial.relative_params  # the joint draw, now
     values: dict[str, Any] = {}
     for name, domain in domains.items():
-        seed = derive_seed(*seed_parts, name)
-        study.sampler = TPESampler(seed=seed, n_startup_trials=num_startup)
+        study.sampler = sampler(derive_seed(*seed_parts, name))
         values[name] = _suggest_one(trial, name, domain)
     return values
 

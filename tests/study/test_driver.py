@@ -1,17 +1,19 @@
 """The driver carries what workers return to the ledger, and tells observers in order."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from search_spaces import StudySpec, load_space
 from study.driver import Driver
+from study.failure import RETRIES, Failure, FailureKind
 from study.ledger import Ledger
-from study.ledger.ledger import LOSSES_ALLOWED
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 
+GONE = Failure(FailureKind.LOST, "its worker is gone")
 WORKER = {"executable": "python", "host": "here", "device": "cpu"}
 
 
@@ -141,7 +143,7 @@ def test_results_of_unknown_trials_are_told_to_stop(
     driver.absorb("ended", full_length(10.0))
     before = list(recorder.heard), driver.ledger.facts()
     assert driver.absorb(ray_trial_id, result(epoch(2, 1.0))) is True
-    driver.fail(ray_trial_id, "late", is_lost=True)
+    driver.fail(ray_trial_id, Failure(FailureKind.LOST, "late"))
     assert (recorder.heard, driver.ledger.facts()) == before
 
 
@@ -149,8 +151,8 @@ def test_a_failure_is_told_with_its_reason_and_the_study_goes_on(
     driver: Driver, recorder: Recorder
 ) -> None:
     first = driver.issue("a")
-    driver.fail("a", "DivergenceError: rate is nan in epoch 3", is_lost=False)
-    assert recorder.heard[-1][2:] == ("FAIL", "DivergenceError: rate is nan in epoch 3", None)
+    driver.fail("a", Failure(FailureKind.DIVERGED, "rate is nan in epoch 3"))
+    assert recorder.heard[-1][2:] == ("FAIL", "diverged: rate is nan in epoch 3", None)
     assert facts_of(driver).state == "FAIL"
     second = driver.issue("b")
     assert first is not None
@@ -160,7 +162,7 @@ def test_a_failure_is_told_with_its_reason_and_the_study_goes_on(
 
 def test_a_lost_trial_is_issued_again(driver: Driver, recorder: Recorder) -> None:
     first = driver.issue("a")
-    driver.fail("a", "its worker is gone", is_lost=True)
+    driver.fail("a", GONE)
     assert recorder.heard[-1][2] == "LOST"
     second = driver.issue("b")
     assert first is not None
@@ -174,9 +176,9 @@ def test_observers_hear_the_state_that_the_ledger_has(
     driver: Driver, recorder: Recorder, way: str
 ) -> None:
     if way == "lost too often":
-        for attempt in range(LOSSES_ALLOWED + 1):
+        for attempt in range(RETRIES[FailureKind.LOST] + 1):
             driver.issue(str(attempt))
-            driver.fail(str(attempt), "its worker is gone", is_lost=True)
+            driver.fail(str(attempt), GONE)
     else:
         driver.issue("a")
         driver.absorb("a", result(epoch(8), done=True))
@@ -232,7 +234,7 @@ def test_the_whole_way_is_search_confirm_test(driver: Driver, recorder: Recorder
     assert finish(driver, "late") is None
 
 
-def test_a_test_that_fails_is_not_repeated_and_the_study_ends(
+def test_a_test_that_fails_is_tried_once_more_and_the_study_ends(
     driver: Driver, recorder: Recorder
 ) -> None:
     numbers = map(str, range(100))
@@ -241,11 +243,11 @@ def test_a_test_that_fails_is_not_repeated_and_the_study_ends(
         suggestion = driver.issue(ray_trial_id)
         assert suggestion is not None
         if suggestion.phase == "test":
-            driver.fail(ray_trial_id, "no checkpoint", is_lost=False)
+            driver.fail(ray_trial_id, Failure(FailureKind.RAISED, "no checkpoint"))
         else:
             driver.absorb(ray_trial_id, full_length(10.0))
     ended = [heard[2] for heard in recorder.heard if heard[0] == "ended"]
-    assert ended[-2:] == ["FAIL", "FAIL"]
+    assert sorted(ended[-4:]) == ["FAIL", "FAIL", "LOST", "LOST"]
     assert all(known.tests == {} for known in driver.ledger.facts().strata.values())
 
 
@@ -268,3 +270,80 @@ def test_any_number_of_workers_ends_the_study_within_its_budget(
     facts = driver.ledger.facts()
     assert len(facts.trials) == spec.budget.trials_per_stratum + spec.confirm.num_seeds
     assert [len(known.tests) for known in facts.strata.values()] == [spec.confirm.num_seeds]
+
+
+# Failures by kind
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_each_kind_of_failure_has_its_own_number_of_attempts(
+    driver: Driver, kind: FailureKind
+) -> None:
+    attempts = 0
+    while facts_of(driver).state == "RUNNING" if attempts else True:
+        suggestion = driver.issue(str(attempts))
+        assert suggestion is not None
+        assert (suggestion.number, suggestion.attempt) == (0, attempts + 1)
+        driver.fail(str(attempts), Failure(kind, "just so"))
+        attempts += 1
+    trial = facts_of(driver)
+    assert attempts == RETRIES[kind] + 1
+    assert (trial.state, trial.attributes["failure"]) == ("FAIL", str(kind))
+    assert trial.reason.endswith("just so")
+    assert [known["kind"] for known in trial.attributes["failures"]] == [str(kind)] * attempts
+
+
+def test_failures_of_one_kind_do_not_use_up_the_attempts_of_another(driver: Driver) -> None:
+    for number, kind in enumerate((FailureKind.RAISED, FailureKind.STUCK, FailureKind.LOST)):
+        driver.issue(str(number))
+        driver.fail(str(number), Failure(kind, "once"))
+    assert facts_of(driver).state == "RUNNING"
+    driver.issue("last")
+    driver.absorb("last", full_length(10.0))
+    assert facts_of(driver).state == "COMPLETE"
+
+
+def test_a_full_memory_is_tried_again_with_twice_the_resources(
+    spec: StudySpec, tmp_path: Path
+) -> None:
+    url = f"journal:{tmp_path / 'ledger.journal'}"
+    driver = Driver(Ledger(spec, url))
+    driver.issue("a")
+    assert driver.resource_factor("a") == 1
+    driver.fail("a", Failure(FailureKind.OUT_OF_MEMORY, "CUDA out of memory"))
+    driver.issue("b")
+    assert driver.resource_factor("b") == 2
+    restarted = Driver(Ledger(spec, url))
+    restarted.issue("c")
+    restarted.issue("d")
+    assert [restarted.resource_factor(name) for name in "cd"] == [2, 1]
+
+
+def test_attempts_are_counted_across_restarts(spec: StudySpec, tmp_path: Path) -> None:
+    url = f"journal:{tmp_path / 'ledger.journal'}"
+    for _ in range(2):
+        driver = Driver(Ledger(spec, url))
+        driver.issue("a")
+        driver.fail("a", Failure(FailureKind.RAISED, "KeyError: 'x'"))
+    assert facts_of(driver).state == "FAIL"
+    assert facts_of(driver).reason == "exception 2 times: KeyError: 'x'"
+
+
+def test_silence_is_a_failure_of_its_own_kind(spec: StudySpec) -> None:
+    now = [0.0]
+    driver = Driver(Ledger(spec, "memory:"), clock=lambda: now[0])
+    limit = spec.resources.stuck_seconds
+    driver.issue("waits")
+    driver.issue("works")
+    assert driver.stuck(["works"]) == []
+    now[0] = limit
+    driver.absorb("works", result(epoch(1)))
+    now[0] = 2 * limit
+    assert driver.stuck(["works"]) == []
+    now[0] += 1
+    assert driver.stuck(["waits", "works"]) == ["works"]
+    assert driver.stuck(["waits", "works"]) == []  # it is asked to be killed once
+    driver.fail("works", GONE)
+    failures = facts_of(driver, 1).attributes["failures"]
+    assert [known["kind"] for known in failures] == ["stuck"]
+    assert driver.stuck(["waits"]) == []

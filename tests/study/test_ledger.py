@@ -8,124 +8,19 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
-from search_spaces import Stratum, StudySpec, load_space
+from search_spaces import Stratum, StudySpec
+from study.failure import RETRIES, FailureKind
 from study.ledger import Ledger, LedgerFacts, TrialFacts
-from study.ledger.ledger import LOSSES_ALLOWED
+from tests.study.walk import KilledError, Walk, arm, by_stratum, key_of, phase, proposals, small
 from trainables.config import TrialConfig
 from trainables.error import InputError
-from trainables.seed import derive_seed
-from trainables.suggestion import Suggestion
-
-SMALL = (
-    "name=small", "strata.prior=gaussian,flow", "strata.latent_size=8",
-    "budget.trials_per_stratum=6", "budget.max_epochs=8", "budget.first_rung=1",
-    "budget.reduction_factor=2", "budget.min_peers=2", "confirm.num_seeds=2",
-)  # fmt: skip
-
-
-class KilledError(BaseException):
-    """The process ends here; no `except Exception` sees it."""
-
-
-def small(*overrides: str) -> StudySpec:
-    return load_space("digits", [*SMALL, *overrides])
-
-
-def fid_of(config: TrialConfig, epoch: int) -> float:
-    """A learning curve that follows from the config alone, with noise of its seed."""
-    noise = derive_seed(config.seed) / 2**32
-    rate = config.optimizer.learning_rate
-    return (20 + 5000 * abs(rate - 2e-3) + 5 * noise) * (1 + 2 / epoch)
-
-
-@dataclass
-class Walk:
-    """A worker of one driver after the other; its memory outlives them, as checkpoints do."""
-
-    spec: StudySpec
-    url: str
-    ledger: Ledger = field(init=False)
-    under_way: dict[str, tuple[Suggestion, list[int]]] = field(default_factory=dict)
-    issued: list[Suggestion] = field(default_factory=list)
-    decisions: dict[tuple[str, int], bool] = field(default_factory=dict)
-    ended: dict[str, str] = field(default_factory=dict)
-    tests: Counter[str] = field(default_factory=Counter)
-    ids: Iterator[int] = field(default_factory=itertools.count)
-
-    def __post_init__(self) -> None:
-        self.ledger = Ledger(self.spec, self.url)
-
-    def restart(self) -> None:
-        """The driver is gone with all that ran; a new one opens the same ledger."""
-        self.under_way.clear()
-        self.ledger = Ledger(self.spec, self.url)
-
-    def issue(self) -> str | None:
-        ray_trial_id = f"ray-{next(self.ids)}"
-        suggestion = self.ledger.next(ray_trial_id)
-        if suggestion is None:
-            return None
-        self.issued.append(suggestion)
-        self.under_way[ray_trial_id] = suggestion, list(suggestion.config.evaluated_epochs)
-        return ray_trial_id
-
-    def advance(self, ray_trial_id: str) -> None:
-        """One rung further, or to the end."""
-        suggestion, epochs = self.under_way[ray_trial_id]
-        if suggestion.phase == "test":
-            del self.under_way[ray_trial_id]
-            self.ledger.close(ray_trial_id, "COMPLETE", test={"test_fid": 30.0})
-            self.tests[f"{suggestion.stratum}/{suggestion.number}"] += 1
-            return
-        epoch = epochs.pop(0)
-        stop = self.ledger.report(ray_trial_id, epoch, fid_of(suggestion.config, epoch))
-        known = self.decisions.setdefault((suggestion.key, epoch), stop)
-        assert known == stop, f"{suggestion.key} heard {known}, then {stop} at epoch {epoch}"
-        if stop or not epochs:
-            self.close(ray_trial_id, "PRUNED" if stop else "COMPLETE")
-
-    def close(self, ray_trial_id: str, state: Any, reason: str = "") -> None:
-        suggestion, _ = self.under_way.pop(ray_trial_id)
-        self.ledger.close(ray_trial_id, state, reason, cost={"epochs": 1, "seconds": 1.0})
-        if state != "LOST":
-            assert suggestion.key not in self.ended
-            self.ended[suggestion.key] = state
-
-    def run(self) -> LedgerFacts:
-        """One trial after the other, to the end of the study."""
-        while (ray_trial_id := self.issue()) is not None:
-            while ray_trial_id in self.under_way:
-                self.advance(ray_trial_id)
-        return self.ledger.facts()
-
-    def run_until(self, wanted: Callable[[Suggestion], bool]) -> str:
-        """To the first trial of this kind, which is left under way."""
-        while ray_trial_id := self.issue():
-            if wanted(self.issued[-1]):
-                return ray_trial_id
-            while ray_trial_id in self.under_way:
-                self.advance(ray_trial_id)
-        raise AssertionError("the study ended before")
-
-
-def phase(facts: LedgerFacts, name: str) -> list[TrialFacts]:
-    return [trial for trial in facts.trials if trial.phase == name]
-
-
-def by_stratum(trials: list[TrialFacts]) -> Counter[Stratum]:
-    return Counter(trial.stratum for trial in trials)
-
-
-def key_of(trial: TrialFacts) -> str:
-    return f"{trial.phase}/{trial.stratum}/{trial.number}"
 
 
 def optuna_trials(walk: Walk, trial_phase: str = "search") -> list[optuna.trial.FrozenTrial]:
@@ -388,7 +283,7 @@ def test_a_trial_that_is_lost_again_and_again_fails_with_its_reason(
     walk = Walk(small(), journal)
     ray_trial_id: str | None = walk.run_until(lambda s: s.phase == trial_phase)
     key = walk.issued[-1].key
-    for _ in range(LOSSES_ALLOWED):
+    for _ in range(RETRIES[FailureKind.LOST]):
         assert ray_trial_id is not None
         walk.close(ray_trial_id, "LOST", "out of memory")
         ray_trial_id = walk.issue()
@@ -462,10 +357,6 @@ def test_a_replayed_decision_says_why(journal: str) -> None:
         restarted.next(f"again-{number}")
     pruned = [trial for trial in restarted.facts().trials if trial.state == "PRUNED"]
     assert [trial.reason for trial in pruned] == ["pruned at epoch 1"]
-
-
-def proposals(walk: Walk) -> list[tuple[str, str]]:
-    return sorted({(s.key, s.config.model_dump_json()) for s in walk.issued})
 
 
 def test_the_same_seed_proposes_the_same_configs(tmp_path: Path) -> None:
@@ -833,28 +724,6 @@ def test_two_studies_share_a_ledger_without_seeing_each_other(lasting_url: str) 
 
 
 # Kills at random
-
-
-def arm(
-    ledger: Ledger, countdown: int, manner: str, spare: Callable[[str], bool] = lambda _: False
-) -> None:
-    """Kills the driver at a write to the journal: before it, after it, or in its middle."""
-    backend: Any = ledger._storage._backend  # type: ignore[attr-defined]
-    append = backend.append_logs
-    left = itertools.count(countdown, -1)
-
-    def append_and_die(logs: list[dict[str, Any]]) -> None:
-        if next(left) > 0 or spare(str(logs)):
-            append(logs)
-            return
-        if manner == "after":
-            append(logs)
-        if manner == "within":
-            with Path(backend._file_path).open("ab") as file:
-                file.write(b'{"op_code":8,"worker_id":"ab')
-        raise KilledError
-
-    backend.append_logs = append_and_die
 
 
 def act(walk: Walk, rng: random.Random, num_workers: int) -> bool:
