@@ -8,10 +8,12 @@ from typing import Any
 from search_spaces import Choice, Stratum, StudySpec
 from study.cell import Cell
 from study.effect import effect_rows
-from study.number import MISSING, duration_text, plural, value_text
+from study.number import MISSING, duration_text, fid_text, plural, value_text
 from study.table import Table
 
 _NAMES = ("dataset", "latent size", "prior")
+_FID_PARTS = ("reconstruction_fid", "aggregate_fid", "prior_hole", "fid_noise")
+_OTHER_PARTS = ("kid", "precision", "recall")
 _WORDS = frozenset({"dataset", "prior", "from", "status", "variant", "reason", "stratum", "phase"})
 
 
@@ -88,6 +90,31 @@ def variants(table: Table) -> Grid:
          "95 % interval", "FID is"),
         effect_rows(table),
         words=_WORDS | {"FID is"},
+    )  # fmt: skip
+
+
+def fid_parts(table: Table) -> Grid:
+    """What the test FID of each cell is made of."""
+    rows = [
+        (
+            *_names(cell.stratum), cell.variant or MISSING, fid_text(cell.mean),
+            *(fid_text(cell.mean_part(name)) for name in _FID_PARTS),
+            *(value_text(cell.mean_part(name)) for name in _OTHER_PARTS),
+        )
+        for cell in (*table.cells, *table.variants)
+        if cell.mean_part("aggregate_fid") is not None
+    ]  # fmt: skip
+    return Grid(
+        "What the test FID is made of",
+        "Means over seeds; lower is better, but for precision and recall. Reconstruction: test"
+        " images through encoder and decoder, which is what the decoder loses. Aggregate: decoded"
+        " draws from the posteriors of train images, which a perfect prior would reach. The hole"
+        " is the test FID minus that: what the prior misses. Noise is the standard deviation of"
+        " the test FID over four draws of samples. KID, precision and recall are of the test"
+        " FID's own samples and features.",
+        (*_NAMES, "variant", "test FID", "reconstruction", "aggregate", "hole", "noise", "KID",
+         "precision", "recall"),
+        rows,
     )  # fmt: skip
 
 

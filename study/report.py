@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from search_spaces import StudySpec
 from study.answer import answer
-from study.digest import best_configs, budget, caption_facts, failures, variants
+from study.digest import best_configs, budget, caption_facts, failures, fid_parts, variants
 from study.number import duration_text, fid_text, nats_text, plural
 from study.paper import SOURCE, paper_fid
 from study.plot import plot_fid, plot_learning_curves, plot_rate_distortion, plot_rungs
@@ -145,8 +145,11 @@ def _html(folder: Path, spec: StudySpec, table: Table, facts: ReportFacts) -> st
         is_running=any(cell.num_running for cell in table.cells),
         paper_source=SOURCE,
         pictures=[*_pictures(table), _samples(table, folder)],
-        grids=[variants(table), best_configs(spec, table), budget(table), failures(table)],
-    )
+        grids=[
+            variants(table), fid_parts(table), best_configs(spec, table), budget(table),
+            failures(table),
+        ],
+    )  # fmt: skip
 
 
 def _pictures(table: Table) -> list[Picture]:

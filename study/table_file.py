@@ -7,6 +7,8 @@ from typing import Any
 from study.cell import Cell
 from study.number import MISSING, duration_text, fid_text, nats_text
 from study.paper import paper_fid
+from study.protocol import protocol_hash
+from study.record import TEST_PARTS
 from study.table import Table
 
 
@@ -44,6 +46,8 @@ def _row(cell: Cell) -> dict[str, Any]:
         "test_fids": " ".join(str(float(fid)) for fid in cell.test_fids),
         "paper_fid": paper_fid(cell.stratum),
         "untrained_fid": cell.untrained_fid,
+        **{name: cell.mean_part(name) for name in TEST_PARTS},
+        "fid_protocol": protocol_hash(cell.tests[0].protocol) if cell.tests else None,
         "val_fid": cell.val_fid,
         "best_elbo": cell.best_elbo,
         "num_complete": cell.num_complete,
