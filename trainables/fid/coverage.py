@@ -15,6 +15,7 @@ from torch_fidelity.metric_prc import (
 )
 
 NEIGHBOURHOOD = 3
+ROWS_AT_A_TIME = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ def coverage(
         samples,
         reference,
         prc_neighborhood=NEIGHBOURHOOD,
+        prc_batch_size=ROWS_AT_A_TIME,
         save_cpu_ram=True,
         verbose=False,
     )
