@@ -88,6 +88,11 @@ class Cell:
         """Mean test FID of the same models before training."""
         return _mean([test.untrained_fid for test in self.tests])
 
+    def mean_part(self, name: str) -> float | None:
+        """Mean over seeds of a part of the test result, such as `aggregate_fid`."""
+        values = (getattr(test, name) for test in self.tests)
+        return _mean([value for value in values if value is not None])
+
     @property
     def val_fid(self) -> float | None:
         """Mean validation FID over the confirm seeds of the chosen config; lower is better."""

@@ -136,6 +136,7 @@ def ready_fid(
     protocols: dict[str, dict[str, object]] = {}
     for name, dataset in datasets.items():
         evaluator = evaluator_for(_any_config(spec, name), dataset, folder)
+        evaluator.reference_features("test")
         for reference in ("validation", "test"):
             evaluator.reference_statistics(reference)
         protocols[name] = evaluator.protocol("test").as_dict()

@@ -1,6 +1,5 @@
 """The smaller tables of a report, and the facts below the large one, as texts ready to print."""
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +7,15 @@ from typing import Any
 
 from search_spaces import Choice, Stratum, StudySpec
 from study.cell import Cell
-from study.claim import Pair, compared, judge
-from study.comparison import seeds_needed
 from study.effect import effect_rows
-from study.number import MISSING, duration_text, plural, value_text
+from study.number import MISSING, duration_text, fid_text, plural, value_text
 from study.record import TrialRecord
 from study.table import Table
 
 _NAMES = ("dataset", "latent size", "prior")
-_WORDS = frozenset(
+_FID_PARTS = ("reconstruction_fid", "aggregate_fid", "prior_hole", "fid_noise")
+_OTHER_PARTS = ("kid", "precision", "recall")
+WORDS = frozenset(
     {"kind", "dataset", "prior", "from", "status", "variant", "reason", "stratum", "phase"}
 )
 
@@ -39,7 +38,7 @@ class Grid:
     headers: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     missing: str = ""
-    words: frozenset[str] = _WORDS
+    words: frozenset[str] = WORDS
 
 
 def best_configs(spec: StudySpec, table: Table) -> Grid:
@@ -60,7 +59,7 @@ def best_configs(spec: StudySpec, table: Table) -> Grid:
         (*_NAMES, "from", *(_field_name(f) for f in fields)),
         rows,
         missing="No trial is complete yet, so no config stands out." if table.cells else "",
-        words=_WORDS | {_field_name(f) for f in fields if _is_named(spec, f)},
+        words=WORDS | {_field_name(f) for f in fields if _is_named(spec, f)},
     )
 
 
@@ -93,42 +92,32 @@ def variants(table: Table) -> Grid:
         ("dataset", "latent size", "prior", "variant", "test FID", "seeds", "difference",
          "95 % interval", "FID is"),
         effect_rows(table),
-        words=_WORDS | {"FID is"},
+        words=WORDS | {"FID is"},
     )  # fmt: skip
 
 
-def comparisons(table: Table) -> Grid:
-    """Every two priors of a column, with Welch's test."""
-    rows = []
-    for column in table.columns().values():
-        pairs = compared(itertools.combinations(column, 2))
-        rows += [(*_column_names(p.first), *_comparison(p, len(pairs))) for p in pairs]
+def fid_parts(table: Table) -> Grid:
+    """What the test FID of each cell is made of."""
+    rows = [
+        (
+            *_names(cell.stratum), cell.variant or MISSING, fid_text(cell.mean),
+            *(fid_text(cell.mean_part(name)) for name in _FID_PARTS),
+            *(value_text(cell.mean_part(name)) for name in _OTHER_PARTS),
+        )
+        for cell in (*table.cells, *table.variants)
+        if cell.mean_part("aggregate_fid") is not None
+    ]  # fmt: skip
     return Grid(
-        "Comparisons between priors",
-        "Difference of the mean test FIDs with Welch's 95 % interval; p is Holm's, for all"
-        " comparisons of one data set and latent size. “cannot tell” is no claim of equality:"
-        " the last column says how many seeds a side would find a difference of this size in four"
-        " of five studies.",
-        ("dataset", "latent size", "prior", "against", "difference", "95 % interval", "p",
-         "its FID is", "seeds needed"),
+        "What the test FID is made of",
+        "Means over seeds; lower is better, but for precision and recall. Reconstruction: test"
+        " images through encoder and decoder, which is what the decoder loses. Aggregate: decoded"
+        " draws from the posteriors of train images, which a perfect prior would reach. The hole"
+        " is the test FID minus that: what the prior misses. Noise is the standard deviation of"
+        " the test FID over four draws of samples. KID, precision and recall are of the test"
+        " FID's own samples and features.",
+        (*_NAMES, "variant", "test FID", "reconstruction", "aggregate", "hole", "noise", "KID",
+         "precision", "recall"),
         rows,
-        words=_WORDS | {"against", "its FID is"},
-    )  # fmt: skip
-
-
-def claims(spec: StudySpec, table: Table) -> Grid:
-    """The verdict on each claim of the space."""
-    return Grid(
-        "Claims",
-        "Written in the space before it ran. Each verdict follows from the tests beside it, with"
-        " Holm's correction; “cannot tell” means that these seeds cannot decide.",
-        ("claim", "verdict", "evidence"),
-        [
-            (f"{j.claim.name}: {j.claim.text}" if j.claim.text else j.claim.name, j.verdict,
-             "; ".join(j.evidence))
-            for j in judge(table, (c for c in spec.claims if c.dataset in spec.strata.dataset))
-        ],
-        words=_WORDS | {"claim", "verdict", "evidence"},
     )  # fmt: skip
 
 
@@ -174,24 +163,6 @@ def caption_facts(
         ("commit", commit or "unknown"),
         ("versions", _listed(versions) or "unknown"),
     ]
-
-
-def _column_names(cell: Cell) -> tuple[str, str]:
-    return cell.stratum.dataset, str(cell.stratum.latent_size)
-
-
-def _comparison(pair: Pair, num_comparisons: int) -> tuple[str, ...]:
-    names = pair.first.stratum.prior, pair.second.stratum.prior
-    found = pair.comparison
-    if found is None:
-        return (*names, MISSING, MISSING, MISSING, "one seed is not enough", MISSING)
-    low, high = found.interval
-    deviation = max(cell.standard_deviation or 0.0 for cell in (pair.first, pair.second))
-    needed = seeds_needed(found.difference, deviation, num_comparisons)
-    return (
-        *names, f"{found.difference:+.2f}", f"{low:+.2f} … {high:+.2f}",
-        f"{found.adjusted_p:.2g}", found.verdict, "over 200" if needed is None else str(needed),
-    )  # fmt: skip
 
 
 def _names(stratum: Stratum) -> tuple[str, str, str]:

@@ -80,7 +80,8 @@ class Driver:
 
         Args:
             ray_trial_id: as given to `issue`; results of an issue that ended are ignored.
-            result: `curve` (measurements since the last result), `test`, `done`.
+            result: `curve` (measurements since the last result), `test`, `done`, and with a FID
+                the `val_protocol` that it was measured under.
         """
         suggestion = self.running.get(ray_trial_id)
         if suggestion is None:
@@ -91,6 +92,8 @@ class Driver:
             return True
         if ray_trial_id not in self._costs:
             self.ledger.note(ray_trial_id, "worker", result["worker"])
+        if result.get("val_protocol"):
+            self.ledger.note(ray_trial_id, "val_protocol", result["val_protocol"])
         measurements = [Measurement.from_dict(values) for values in result["curve"]]
         costs = self._costs.setdefault(ray_trial_id, {})
         costs |= {measurement.epoch: measurement.seconds for measurement in measurements}

@@ -15,7 +15,7 @@ def fid_text(value: float | None, standard_deviation: float | None = None) -> st
     """
     if value is None:
         return MISSING
-    decimals = 1 if value >= 100 else 2 if value >= 1 else 3
+    decimals = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3
     text = f"{value:.{decimals}f}"
     return text if standard_deviation is None else f"{text} ± {standard_deviation:.{decimals}f}"
 

@@ -12,6 +12,7 @@ from study.environment import Environment, current_environment
 from study.export import export_study
 from study.layout import Layout
 from study.number import duration_text
+from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
 from study.report import ReportFacts, write_report
 from study.table import Table, build_table, render_table
@@ -82,6 +83,13 @@ def write_outcome(
         return []
     folder = export_to or layout.export
     return export_study(layout, build_table(spec, records), environment, folder)
+
+
+def show_protocols_of(layout: Layout, console: Console) -> None:
+    """Every FID of a study with its protocol; see `study.protocol`."""
+    spec = layout.load_spec()
+    records = load_records(layout.storage, spec.name)
+    show_protocols(layout, build_table(spec, records), records, console)
 
 
 def shown(path: Path) -> Path:

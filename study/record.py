@@ -9,6 +9,9 @@ from trainables.measurement import Measurement
 
 Phase = Literal["search", "confirm"]
 State = Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
+TEST_PARTS = (
+    "reconstruction_fid", "aggregate_fid", "prior_hole", "fid_noise", "kid", "precision", "recall",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,15 @@ class TestResult:
     Attributes:
         test_fid: Fréchet distance to the test split; lower is better.
         untrained_fid: the same distance for the same model before training.
-        protocol: the protocol of both, by field.
+        protocol: the protocol of all, by field.
+        kid: kernel distance of the same samples, unbiased; lower is better.
+        precision: share of the samples that look like test images; higher is better.
+        recall: share of the test images that look like samples; higher is better.
+        reconstruction_fid: FID of the test images through encoder and decoder, one for each.
+        aggregate_fid: FID of decoded draws from the posteriors of the train images.
+        fid_noise: standard deviation of the test FID over draws of samples.
+
+    Ledgers of earlier versions lack the last six.
     """
 
     __test__ = False  # pytest: this is no test class
@@ -39,6 +50,22 @@ class TestResult:
     test_fid: float
     untrained_fid: float
     protocol: dict[str, Any]
+    kid: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    reconstruction_fid: float | None = None
+    aggregate_fid: float | None = None
+    fid_noise: float | None = None
+
+    @property
+    def prior_hole(self) -> float | None:
+        """Test FID minus aggregate FID: what the prior misses of q(z); lower is better."""
+        return None if self.aggregate_fid is None else self.test_fid - self.aggregate_fid
+
+    def metrics(self) -> dict[str, float]:
+        """Every number that there is, by name."""
+        values = {name: getattr(self, name) for name in ("test_fid", *TEST_PARTS)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +84,8 @@ class TrialRecord:
         rungs: validation FID by rung's epoch, as the ledger has it.
         decisions: by rung's epoch, whether the pruner stopped it there.
         value: the objective told to the sampler, the validation FID of the last rung.
-        attributes: other facts of the ledger (attempt, mlflow_run_id, control, retry_of, variant).
+        attributes: other facts of the ledger (attempt, mlflow_run_id, control, retry_of, variant,
+            val_protocol: that of its validation FIDs, by field).
         test: its result on the test split, for confirmed seeds of the chosen config.
         folder: where its newest checkpoint lies, relative to the study's folder, or None.
     """

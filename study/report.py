@@ -16,15 +16,7 @@ from matplotlib.figure import Figure
 
 from search_spaces import StudySpec
 from study.answer import answer
-from study.digest import (
-    best_configs,
-    budget,
-    caption_facts,
-    claims,
-    comparisons,
-    failures,
-    variants,
-)
+from study.digest import best_configs, budget, caption_facts, failures, fid_parts, variants
 from study.number import duration_text, fid_text, nats_text, plural
 from study.paper import SOURCE, paper_fid
 from study.plot import plot_fid, plot_learning_curves, plot_rate_distortion, plot_rungs
@@ -32,6 +24,7 @@ from study.record import TrialRecord
 from study.sample_grid import plot_samples
 from study.table import Table, build_table
 from study.table_file import csv_text, markdown_text
+from study.verdict import claims, comparisons
 
 _DPI = 200  # two pixels for one on the page
 _PLOTS: tuple[tuple[Callable[[Table], Figure | None], str, str, str], ...] = (
@@ -154,14 +147,10 @@ def _html(folder: Path, spec: StudySpec, table: Table, facts: ReportFacts) -> st
         paper_source=SOURCE,
         pictures=[*_pictures(table), _samples(table, folder)],
         grids=[
-            claims(spec, table),
-            comparisons(table),
-            variants(table),
-            best_configs(spec, table),
-            budget(table),
-            failures(table),
+            claims(spec, table), comparisons(table), variants(table), fid_parts(table),
+            best_configs(spec, table), budget(table), failures(table),
         ],
-    )
+    )  # fmt: skip
 
 
 def _pictures(table: Table) -> list[Picture]:

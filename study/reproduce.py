@@ -14,7 +14,7 @@ from study.environment import Environment, current_environment
 from study.export import Export, load_export
 from study.layout import open_layout
 from trainables.checkpoint import file_hash, write_atomically
-from trainables.config import TrialConfig
+from trainables.config import ImageFormat, TrialConfig
 from trainables.data import ImageDataset, load_dataset
 from trainables.error import InputError
 from trainables.image_grid import image_grid
@@ -90,13 +90,30 @@ def draw_samples(path: Path, out: Path, num_samples: int, seed: int) -> None:
     Raises:
         InputError: there are no weights, or they are not those that the file names.
     """
+    samples, image = exported_samples(path, num_samples, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, image_grid(samples.numpy(), image.num_levels))
+
+
+def exported_samples(
+    path: Path, num_samples: int | None = None, seed: int = 0
+) -> tuple[torch.Tensor, ImageFormat]:
+    """Images from an exported model, and what they look like.
+
+    Args:
+        path: the exported file; its weights lie beside it.
+        num_samples: how many images; as many as its FID took unless said.
+        seed: of the noise.
+
+    Raises:
+        InputError: there are no weights, or they are not those that the file names.
+    """
     export = load_export(path)
-    num_levels = export.config.data.format.num_levels
+    image = export.config.data.format
     model = build_vae(export.config)
     model.load_state_dict(_weights(path, export))
-    samples = sample_images(model, num_samples, num_levels, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, image_grid(samples.numpy(), num_levels))
+    num = num_samples or export.config.fid.num_samples
+    return sample_images(model, num, image.num_levels, seed), image
 
 
 def _test_fid(

@@ -13,6 +13,7 @@ from search_spaces import Stratum, StudySpec
 from study.cell import Cell, build_cell
 from study.number import MISSING, fid_text
 from study.paper import paper_fid
+from study.protocol import VALIDATION
 from study.record import TrialRecord
 
 
@@ -52,16 +53,26 @@ class Table:
         Raises:
             ValueError: values of one data set were measured in different ways.
         """
-        found: dict[str, tuple[Stratum, dict[str, Any]]] = {}
-        for stratum, protocol in self._protocols_by_value():
-            first = found.setdefault(stratum.dataset, (stratum, protocol))
-            _refuse_mixture(*first, stratum, protocol)
-        return {dataset: protocol for dataset, (_, protocol) in found.items()}
+        return _by_dataset("test", self._test_protocols())
 
-    def _protocols_by_value(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
+    def validation_protocols(self) -> dict[str, dict[str, Any]]:
+        """Likewise of the validation FIDs of all trials that have one recorded.
+
+        Raises:
+            ValueError: values of one data set were measured in different ways.
+        """
+        return _by_dataset("validation", self._validation_protocols())
+
+    def _test_protocols(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
         for cell in (*self.cells, *self.variants):
             for test in cell.tests:
                 yield cell.stratum, test.protocol
+
+    def _validation_protocols(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
+        for cell in (*self.cells, *self.variants):
+            for trial in cell.trials:
+                if VALIDATION in trial.attributes:
+                    yield cell.stratum, trial.attributes[VALIDATION]
 
 
 def build_table(spec: StudySpec, records: Iterable[TrialRecord]) -> Table:
@@ -70,7 +81,7 @@ def build_table(spec: StudySpec, records: Iterable[TrialRecord]) -> Table:
     A space that searches nothing has its variants alone, or without any the strata as they are.
 
     Raises:
-        ValueError: test FIDs of one data set were measured in different ways.
+        ValueError: FIDs of one data set and split were measured in different ways.
     """
     groups: dict[tuple[Stratum, str | None], list[TrialRecord]] = defaultdict(list)
     for record in records:
@@ -90,16 +101,31 @@ def build_table(spec: StudySpec, records: Iterable[TrialRecord]) -> Table:
         ),
     )
     table.protocols()
+    table.validation_protocols()
     return table
 
 
+def _by_dataset(
+    reference: str, protocols: Iterable[tuple[Stratum, dict[str, Any]]]
+) -> dict[str, dict[str, Any]]:
+    found: dict[str, tuple[Stratum, dict[str, Any]]] = {}
+    for stratum, protocol in protocols:
+        first = found.setdefault(stratum.dataset, (stratum, protocol))
+        _refuse_mixture(reference, *first, stratum, protocol)
+    return {dataset: protocol for dataset, (_, protocol) in found.items()}
+
+
 def _refuse_mixture(
-    stratum: Stratum, protocol: dict[str, Any], other: Stratum, its_protocol: dict[str, Any]
+    reference: str,
+    stratum: Stratum,
+    protocol: dict[str, Any],
+    other: Stratum,
+    its_protocol: dict[str, Any],
 ) -> None:
     for name in (*protocol, *its_protocol):
         if protocol.get(name) != its_protocol.get(name):
             raise ValueError(
-                f"test FIDs of {stratum.dataset} cannot share a column: {name} is"
+                f"{reference} FIDs of {stratum.dataset} cannot share a column: {name} is"
                 f" {protocol.get(name)!r} in {stratum}, but {its_protocol.get(name)!r} in {other}"
             )
 

@@ -8,6 +8,8 @@ from study.cell import Cell
 from study.effect import Effect, effects
 from study.number import MISSING, duration_text, fid_text, nats_text
 from study.paper import paper_fid
+from study.protocol import protocol_hash
+from study.record import TEST_PARTS
 from study.table import Table
 
 
@@ -54,6 +56,8 @@ def _row(cell: Cell, effect: Effect | None) -> dict[str, Any]:
         "difference_high": high,
         "paper_fid": paper_fid(cell.stratum),
         "untrained_fid": cell.untrained_fid,
+        **{name: cell.mean_part(name) for name in TEST_PARTS},
+        "fid_protocol": protocol_hash(cell.tests[0].protocol) if cell.tests else None,
         "val_fid": cell.val_fid,
         "best_elbo": cell.best_elbo,
         "num_complete": cell.num_complete,

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import mlflow
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
-from study.record import TrialRecord
+from study.protocol import protocol_hash
+from study.record import TestResult, TrialRecord
 from trainables.checkpoint import newest_checkpoint
 from trainables.config import TrialConfig
 from trainables.error import InputError
@@ -104,7 +106,7 @@ class Tracker:
             elif run.info.status != WAITING:
                 self._client.update_run(run_id, status=WAITING)
             if record.test and "test_fid" not in run.data.metrics:
-                self._log_test(run_id, config, {"test_fid": record.test.test_fid})
+                self._log_test(run_id, config, asdict(record.test))
 
     def _open_experiment(self, study: str, artifacts: Path | None) -> str:
         found = self._client.get_experiment_by_name(study)
@@ -164,7 +166,13 @@ class Tracker:
 
     def _log_test(self, run_id: str, config: TrialConfig, test: Mapping[str, Any] | None) -> None:
         if test is not None:
-            self._client.log_metric(run_id, "test_fid", test["test_fid"], step=config.max_epochs)
+            now, result = int(time.time() * 1000), TestResult(**test)
+            metrics = [
+                Metric(name, float(value), now, config.max_epochs)
+                for name, value in result.metrics().items()
+            ]
+            tags = [RunTag("fid_protocol", protocol_hash(result.protocol))]
+            self._client.log_batch(run_id, metrics=metrics, tags=tags)
 
 
 def _tags(key: str) -> dict[str, str]:

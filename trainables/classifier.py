@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from trainables.checkpoint import write_atomically
-from trainables.config import ImageFormat
+from trainables.config import CLASSIFIER_FEATURES, ImageFormat
 from trainables.error import InputError
 from trainables.seed import derive_seed
 
-FEATURE_SIZE = 32
 LEARNING_RATE = 2e-3
 # Part of every key that a trained classifier is kept under: another architecture or way of
 # training gets another name here.
@@ -45,8 +44,10 @@ class Classifier(nn.Module):
             layers += [nn.BatchNorm2d(deep), nn.ReLU()]
         pooled = [nn.AdaptiveAvgPool2d(4), nn.Flatten()]
         self.num_levels = format.num_levels
-        self.body = nn.Sequential(*layers, *pooled, nn.Linear(widths[-1] * 16, FEATURE_SIZE))
-        self.head = nn.Linear(FEATURE_SIZE, num_classes)
+        self.body = nn.Sequential(
+            *layers, *pooled, nn.Linear(widths[-1] * 16, CLASSIFIER_FEATURES)
+        )
+        self.head = nn.Linear(CLASSIFIER_FEATURES, num_classes)
 
     def forward(
         self, images: UInt8[Tensor, "batch channels height width"]

@@ -1,13 +1,14 @@
-"""Images drawn from a model, with noise that depends on a seed alone."""
+"""Images from a model, with noise that depends on a seed alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from trainables.level import quantise
+from trainables.config import DataConfig
+from trainables.level import quantise, x_from_levels
 from trainables.measurement import DivergenceError
 from trainables.seed import derive_seed
 from trainables.vae import VAE
@@ -37,10 +38,60 @@ def sample_images(
         return torch.cat([_sample_batch(model, size, num_levels) for size in sizes])
 
 
+def reconstruct_images(
+    model: VAE, images: UInt8[Tensor, "num channels height width"], config: DataConfig
+) -> UInt8[Tensor, "num channels height width"]:
+    """Each image through encoder and decoder, quantised to levels: what the decoder loses.
+
+    Raises:
+        DivergenceError: a value is not finite.
+    """
+    model.eval()
+    with torch.no_grad(), random_stream("reconstructions"):
+        return _mapped(model.reconstruct, images, config)
+
+
+def aggregate_images(
+    model: VAE,
+    images: UInt8[Tensor, "num channels height width"],
+    num_samples: int,
+    config: DataConfig,
+) -> UInt8[Tensor, "num_samples channels height width"]:
+    """Decoded draws of z ~ q(z), the mean of the images' posteriors: what a perfect prior draws.
+
+    Args:
+        model: the VAE.
+        images: whose posteriors q(z) is made of; each draw takes one of them.
+        num_samples: how many draws.
+        config: how levels become x.
+
+    Raises:
+        DivergenceError: a value is not finite.
+    """
+    model.eval()
+    with torch.no_grad(), random_stream("aggregate"):
+        drawn = torch.randint(len(images), (num_samples,)).to(images.device)
+        return _mapped(model.resample, images[drawn], config)
+
+
 def _sample_batch(
     model: VAE, size: int, num_levels: int
 ) -> UInt8[Tensor, "num channels height width"]:
-    x = model.sample(size)
+    return _levels(model.sample(size), num_levels)
+
+
+def _mapped(
+    function: Callable[[Tensor], Tensor],
+    images: UInt8[Tensor, "num channels height width"],
+    config: DataConfig,
+) -> UInt8[Tensor, "num channels height width"]:
+    batches = (x_from_levels(batch, config) for batch in images.split(BATCH))
+    return torch.cat([_levels(function(x), config.format.num_levels) for x in batches])
+
+
+def _levels(
+    x: Float[Tensor, "num channels height width"], num_levels: int
+) -> UInt8[Tensor, "num channels height width"]:
     if not torch.isfinite(x).all():
         raise DivergenceError("a sampled image is not finite")
     return quantise(x, num_levels).cpu()

@@ -72,8 +72,13 @@ class PriorTrainable(tune.Trainable):
         if not self.unreported:
             self._train()
         curve, self.unreported = self.unreported, []
+        has_fid = any(measurement.val_fid is not None for measurement in curve)
         return self._result(
-            curve=[measurement.as_dict() for measurement in curve], done=self.trainer.is_finished
+            curve=[measurement.as_dict() for measurement in curve],
+            val_protocol=self.trainer.evaluator.protocol("validation").as_dict()
+            if has_fid
+            else None,
+            done=self.trainer.is_finished,
         )
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -119,9 +124,13 @@ class PriorTrainable(tune.Trainable):
         *,
         curve: list[dict[str, int | float]] | None = None,
         test: dict[str, Any] | None = None,
+        val_protocol: dict[str, Any] | None = None,
         done: bool = True,
     ) -> dict[str, Any]:
-        payload = {"curve": curve or [], "test": test, "done": done, "worker": self._worker()}
+        payload = {
+            "curve": curve or [], "test": test, "val_protocol": val_protocol, "done": done,
+            "worker": self._worker(),
+        }  # fmt: skip
         # In a list, because Tune flattens dicts on their way to the scheduler.
         return {"payload": [payload], "done": done}
 

@@ -7,6 +7,8 @@ whether or not the trial was interrupted before it, and no random state needs to
 import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,11 +140,18 @@ class Trainer:
         self, num_samples: int, seed: int = 0
     ) -> UInt8[Tensor, "num channels height width"]:
         """Images from the best weights, on the CPU; the same noise for every trial."""
-        current = self._weights()
-        self._evaluated.load_state_dict(self.best_weights)
-        images = sample_images(self._evaluated, num_samples, self.dataset.num_levels, seed)
-        self._evaluated.load_state_dict(current)
-        return images
+        with self.best_model() as model:
+            return sample_images(model, num_samples, self.dataset.num_levels, seed)
+
+    @contextmanager
+    def best_model(self) -> Iterator[VAE]:
+        """Inside, the model with the best weights."""
+        model, current = self._evaluated, self._weights()
+        model.load_state_dict(self.best_weights)
+        try:
+            yield model
+        finally:
+            model.load_state_dict(current)
 
     @property
     def evaluator(self) -> FIDEvaluator:

@@ -114,6 +114,13 @@ class VAE(nn.Module):
         return self.likelihood.mean(self.prior.sample(num_samples))
 
     @torch.no_grad()
+    def resample(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """Mean images at a draw from each posterior, in [-1, 1]."""
+        return self.likelihood.mean(self.posterior(x).sample())
+
+    @torch.no_grad()
     def reconstruct(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels height width"]:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from study.cli import machine, model, reading, running
+from study.cli import distance, machine, model, reading, running
 from trainables.error import InputError
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for commands in (running.app, reading.app, model.app, machine.app):
+for commands in (running.app, reading.app, model.app, distance.app, machine.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(machine.data_app, name="data")
 

@@ -32,12 +32,21 @@ def status(name: option.Name, storage: option.Storage = option.STUDIES) -> None:
 
 
 @app.command()
-def report(name: option.Name, storage: option.Storage = option.STUDIES) -> None:
+def report(
+    name: option.Name,
+    storage: option.Storage = option.STUDIES,
+    protocol: Annotated[
+        bool, typer.Option("--protocol", help="Only print what each FID was measured with.")
+    ] = False,
+) -> None:
     """Write the report of what is known so far, also while the study runs."""
     from study.layout import open_layout
-    from study.outcome import write_outcome
+    from study.outcome import show_protocols_of, write_outcome
 
     layout = open_layout(storage, name)
+    if protocol:
+        show_protocols_of(layout, option.console())
+        return
     write_outcome(layout, layout.load_spec(), exports=False)
     print(layout.report)
 

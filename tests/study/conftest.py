@@ -88,7 +88,11 @@ def _epoch(
 
 def _tested(record: TrialRecord, rng: Generator) -> TrialRecord:
     fid = (record.value or 0.0) + 1.5 + rng.normal(0, 0.8)
-    return replace(record, test=TestResult(fid, 400 + rng.normal(0, 9), dict(PROTOCOL)))
+    test = TestResult(
+        fid, 400 + rng.normal(0, 9), dict(PROTOCOL), kid=0.1, precision=0.7, recall=0.6,
+        reconstruction_fid=fid / 3, aggregate_fid=fid / 2, fid_noise=0.5,
+    )  # fmt: skip
+    return replace(record, test=test)
 
 
 def _final_fid(stratum: Stratum) -> float:

@@ -31,6 +31,25 @@ BAD = {
     "no store to show": (["ui"], "no MLflow store"),
     "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),
     "a storage that is a file": (["run", "digits", "--storage", "train_images"], "is a file"),
+    "a distance to nothing": (["fid", "digits", "nowhere/x"], "nowhere/x is no folder"),
+    "a distance to no split": (["fid", "digits", "digits:tests"], "train, validation, test"),
+    "a distance to no set": (["fid", "digits", "cifa"], "did you mean cifar10"),
+    "a distance to no Parquet": (["fid", "digits", "x*.parquet"], "no file matches"),
+    "a distance of too few": (["fid", "digits", "digits:test", "--num-images", "20"], "33"),
+    "a distance of more than there are": (
+        ["fid", "digits:train", "digits:test", "--num-images", "400"],
+        "has 359 images",
+    ),
+    "a distance of no export": (["fid", "digits", "x.yaml"], "x.yaml cannot be read"),
+    "a distance to no images": (["fid", "digits", "."], "holds no images"),
+    "a distance without weights": (
+        ["fid", "digits", "digits:test", "--features", "inception"],
+        "Inception",
+    ),
+    "a classifier of nothing": (
+        ["fid", "digits", "digits:test", "--classifier-dataset", "nothing"],
+        "'nothing'",
+    ),
     "a set without a source": (["data", "prepare", "svhn"], "--source"),
 }
 
@@ -74,7 +93,7 @@ def test_show_tells_strata_domains_and_budget(
 def test_every_command_has_help(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = "run confirm retry stop show status report export reproduce sample ui doctor data"
+    names = "run confirm retry stop show status report export reproduce sample ui doctor data fid"
     for name in names.split():
         assert call([name, "--help"], monkeypatch) == 0
         assert "Usage" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces import StudySpec, load_space
+from study.protocol import protocol_hash
 from study.record import TrialRecord
 from study.report import ReportFacts, write_report
 from study.table import build_table
@@ -112,6 +113,15 @@ def test_names_and_reasons_are_escaped(
         assert text in page.text
 
 
+def test_the_parts_of_the_test_fid_are_shown_where_they_are_known(
+    spec: StudySpec, records: list[TrialRecord], tmp_path: Path
+) -> None:
+    title = "What the test FID is made of"
+    assert title in page_of(write_report(tmp_path, spec, records, FACTS)).text
+    old = [replace(r, test=r.test and replace(r.test, aggregate_fid=None)) for r in records]
+    assert title not in page_of(write_report(tmp_path, spec, old, FACTS)).text
+
+
 def test_the_csv_reads_back_to_the_same_numbers(
     spec: StudySpec, records: list[TrialRecord], written: Path
 ) -> None:
@@ -122,6 +132,8 @@ def test_the_csv_reads_back_to_the_same_numbers(
         assert float(row["test_fid"]) == cell.mean
         assert float(row["standard_deviation"]) == cell.standard_deviation
         assert tuple(map(float, row["test_fids"].split())) == cell.test_fids
+        assert float(row["prior_hole"]) == pytest.approx(cell.mean / 2)
+        assert row["fid_protocol"] == protocol_hash(cell.tests[0].protocol)
         assert float(row["seconds"]) == cell.seconds
         assert int(row["num_pruned"]) == cell.num_pruned
 
@@ -157,7 +169,7 @@ def test_a_study_of_variants_shows_them_and_misses_nothing(
     spec = spec.model_copy(update={"budget": budget, "variants": {"flat": {}}})
     trained = [replace(r, attributes={"variant": "flat"}) for r in records if r.test is not None]
     page = page_of(write_report(tmp_path, spec, trained, FACTS))
-    assert page.text.count("flat") == len(spec.cells())
+    assert page.text.count("flat") == 2 * len(spec.cells())  # what it moves, and its parts
     assert "yet" not in page.text
 
 

@@ -105,6 +105,13 @@ def test_protocols_do_not_mix_and_the_field_is_named(
         build_table(spec, records)
 
 
+def test_a_test_of_an_earlier_version_has_no_parts_and_still_counts() -> None:
+    old = TestResult(**{"test_fid": 9.0, "untrained_fid": 90.0, "protocol": {}})
+    assert old.prior_hole is None
+    assert old.metrics() == {"test_fid": 9.0}
+    assert replace(old, aggregate_fid=4.0).metrics()["prior_hole"] == 5.0
+
+
 def test_the_best_of_a_column_has_its_lowest_mean(
     spec: StudySpec, records: list[TrialRecord]
 ) -> None:

@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from trainables.classifier import (
-    FEATURE_SIZE,
     Classifier,
     load_classifier,
     save_classifier,
     train_classifier,
 )
-from trainables.config import DataConfig, ImageFormat
+from trainables.config import CLASSIFIER_FEATURES, DataConfig, ImageFormat
 from trainables.data import ImageDataset, as_tensor, load_dataset
 from trainables.error import InputError
 
@@ -44,7 +43,7 @@ def test_the_same_images_give_the_same_classifier_and_another_seed_another(
 
 def test_features_are_finite_and_none_is_constant(digits: ImageDataset) -> None:
     features = trained(digits).features(as_tensor(digits.validation))
-    assert features.shape == (359, FEATURE_SIZE)
+    assert features.shape == (359, CLASSIFIER_FEATURES)
     assert torch.isfinite(features).all()
     assert (features.std(0) > 0).all()
 
@@ -98,4 +97,4 @@ def test_without_labels_the_alternative_is_named(
 def test_images_of_any_size_have_features(size: int, channels: int) -> None:
     classifier = Classifier(ImageFormat(channels=channels, size=size), 10)
     images = torch.randint(256, (2, channels, size, size), dtype=torch.uint8)
-    assert classifier.features(images).shape == (2, FEATURE_SIZE)
+    assert classifier.features(images).shape == (2, CLASSIFIER_FEATURES)

@@ -235,3 +235,17 @@ def test_what_does_not_fit_is_refused_with_a_reason(
 def test_a_known_data_set_is_as_large_as_it_is_resized_to() -> None:
     config = TrialConfig.model_validate(VALUES | {"data": {"dataset": "cifar10", "resize": 64}})
     assert config.data.format.size == 64
+
+
+@pytest.mark.parametrize(("features", "needed"), [("classifier", 33), ("pixels", 65)])
+def test_more_samples_than_features_are_demanded_with_the_remedy(
+    features: str, needed: int
+) -> None:
+    values = {
+        "data": {"dataset": "digits"}, "latent_size": 2, "prior": {"kind": "gaussian"},
+        "max_epochs": 1,
+    }  # fmt: skip
+    fid = {"features": features, "num_samples": needed}
+    TrialConfig.model_validate(values | {"fid": fid})
+    with pytest.raises(ValueError, match=rf"fid\.num_samples has .*take at least {needed}"):
+        TrialConfig.model_validate(values | {"fid": fid | {"num_samples": needed - 1}})

@@ -286,6 +286,11 @@ def test_the_look_at_the_test_split_beats_the_untrained_model(
     assert score.test_fid == trainer.evaluate_fid("test")
     assert score.test_fid < score.untrained_fid
     assert score.protocol["reference"] == "test"
+    assert max(score.reconstruction_fid, score.aggregate_fid) < score.test_fid
+    assert 0 < score.fid_noise < score.test_fid / 4
+    assert 0 <= score.recall <= 1
+    assert 0 <= score.precision <= 1
+    assert held_out_score(tmp_path / "checkpoint", dataset, cache) == score
 
 
 def test_training_never_sees_validation_or_test_images(dataset: ImageDataset, cache: Path) -> None:

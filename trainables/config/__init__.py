@@ -6,6 +6,12 @@ bound, an unknown field is an error, and a config never changes.
 
 from trainables.config.base import Fraction, Frozen, Slug
 from trainables.config.data import KNOWN_FORMATS, DataConfig, ImageFormat
+from trainables.config.fid import (
+    CLASSIFIER_FEATURES,
+    INCEPTION_FEATURES,
+    FIDConfig,
+    check_num_images,
+)
 from trainables.config.model import (
     DcganNetworkConfig,
     DiagonalLikelihoodConfig,
@@ -20,7 +26,6 @@ from trainables.config.model import (
 )
 from trainables.config.optimization import (
     Departures,
-    FIDConfig,
     KLAnnealingConfig,
     LearningRateScheduleConfig,
     OptimizerConfig,
@@ -40,6 +45,7 @@ from trainables.config.prior import (
 from trainables.config.trial import Objective, TrialConfig, check_departures
 
 __all__ = [
+    "CLASSIFIER_FEATURES", "INCEPTION_FEATURES",
     "KNOWN_FORMATS", "BetaScheduleConfig", "DataConfig", "DcganNetworkConfig", "Departures",
     "DiagonalLikelihoodConfig", "DiffusionPriorConfig", "FIDConfig", "FlowPriorConfig", "Fraction",
     "Frozen", "GaussianLikelihoodConfig", "GaussianPriorConfig", "ImageFormat",
@@ -47,5 +53,5 @@ __all__ = [
     "LogisticLikelihoodConfig", "NetworkConfig", "Objective", "OptimizerConfig",
     "PlainNetworkConfig", "PriorConfig", "PriorConfigBase", "ReferenceNetworkConfig",
     "ResnetNetworkConfig", "SamplerConfig", "Slug", "SquaresLikelihoodConfig", "TrialConfig",
-    "check_departures", "prior_config_class", "prior_kinds", "register_prior",
+    "check_departures", "check_num_images", "prior_config_class", "prior_kinds", "register_prior",
 ]  # fmt: skip

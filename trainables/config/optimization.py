@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from trainables.config.base import Frozen, Slug
+from trainables.config.base import Frozen
 
 
 class KLAnnealingConfig(Frozen):
@@ -49,21 +49,6 @@ class OptimizerConfig(Frozen):
     gradient_clip: PositiveFloat | None = None
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     schedule: LearningRateScheduleConfig = LearningRateScheduleConfig()
-
-
-class FIDConfig(Frozen):
-    """The feature space and the number of samples of a Fréchet distance.
-
-    `features` is `classifier` (a small one, trained once on the train part of the data, or on
-    that of `classifier_dataset`, for data without labels) or `inception` (torch-fidelity's, needs
-    its `weights`).
-    """
-
-    features: Literal["classifier", "inception"] = "classifier"
-    num_samples: Annotated[int, Field(ge=2)] = 1000
-    classifier_epochs: Annotated[int, Field(ge=1, le=1000)] = 10
-    classifier_dataset: Slug | None = None
-    weights: str | None = None
 
 
 class Departures(Frozen):

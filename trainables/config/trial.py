@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from trainables.config.base import Frozen
-from trainables.config.data import DataConfig
+from trainables.config.data import KNOWN_FORMATS, DataConfig
+from trainables.config.fid import FIDConfig, check_num_images
 from trainables.config.model import (
     NETWORK_SIZES,
     GaussianLikelihoodConfig,
@@ -16,7 +17,6 @@ from trainables.config.model import (
 )
 from trainables.config.optimization import (
     Departures,
-    FIDConfig,
     KLAnnealingConfig,
     OptimizerConfig,
 )
@@ -132,6 +132,15 @@ class TrialConfig(Frozen):
                 f" {', '.join(map(str, sizes))}, but those of {self.data.dataset} are {size}"
                 " pixels wide; data.resize brings them to 32 or 64"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _more_samples_than_features(self) -> "TrialConfig":
+        data = self.data
+        # A space does not know the images of a new name before they are found.
+        is_found = data.dataset in KNOWN_FORMATS or data.fingerprint is not None
+        if is_found or self.fid.features != "pixels":
+            check_num_images(self.fid, data.format, "fid.num_samples", self.fid.num_samples)
         return self
 
     @property

@@ -1,10 +1,10 @@
-"""The Fréchet distance between images, with the protocol that makes two of them comparable.
+"""Distances between sets of images, with the protocol that makes two of them comparable.
 
 The door to torch-fidelity, whose own cache is not used: its key is a name alone.
 """
 
 from trainables.fid.distance import FeatureStatistics, feature_statistics, frechet_distance
-from trainables.fid.evaluator import FIDEvaluator, build_fid_evaluator
+from trainables.fid.evaluator import FIDEvaluator, SampleScores, build_fid_evaluator
 from trainables.fid.extractor import LabelledImages
 from trainables.fid.inception import INCEPTION_FILE, INCEPTION_VARIABLE, inception_weights
 from trainables.fid.protocol import FIDProtocol
@@ -16,6 +16,7 @@ __all__ = [
     "FIDProtocol",
     "FeatureStatistics",
     "LabelledImages",
+    "SampleScores",
     "build_fid_evaluator",
     "feature_statistics",
     "frechet_distance",

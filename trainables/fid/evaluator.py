@@ -1,30 +1,54 @@
-"""The FID of one data set under one protocol; statistics are cached by the protocol's hash."""
+"""How near samples are to one data set under one protocol; references are cached by its hash."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trainables.checkpoint import write_atomically
-from trainables.classifier import FEATURE_SIZE
-from trainables.config import FIDConfig, ImageFormat
+from trainables.config import FIDConfig, ImageFormat, check_num_images
 from trainables.error import InputError
+from trainables.fid.cache import ReferenceCache
+from trainables.fid.coverage import NEIGHBOURHOOD, coverage
 from trainables.fid.distance import FeatureStatistics, feature_statistics, frechet_distance
-from trainables.fid.extractor import ClassifierFeatures, Extractor, Images, LabelledImages
-from trainables.fid.inception import INCEPTION_SIZE, InceptionFeatures
+from trainables.fid.extractor import (
+    ClassifierFeatures,
+    Extractor,
+    Images,
+    LabelledImages,
+    PixelFeatures,
+)
+from trainables.fid.inception import InceptionFeatures
+from trainables.fid.kernel import NUM_SUBSETS, kernel_distance, subset_size
 from trainables.fid.protocol import FIDProtocol
 
 ROWS_AT_A_TIME = 5000
+QUANTISATION = "nearest level, uint8"
 Array = UInt8[np.ndarray, "_ channels height width"]
 
 
+@dataclass(frozen=True, slots=True)
+class SampleScores:
+    """How near samples are to a reference.
+
+    Attributes:
+        fid: Fréchet distance; lower is better.
+        kid: kernel distance, unbiased; lower is better, and may fall a little below 0.
+        precision: share of the samples that look like the reference; higher is better.
+        recall: share of the reference that looks like samples; higher is better.
+    """
+
+    fid: float
+    kid: float
+    precision: float
+    recall: float
+
+
 class FIDEvaluator:
-    """The FID of one data set under one config."""
+    """Distances to the splits of one data set under one config."""
 
     def __init__(
         self,
@@ -38,7 +62,7 @@ class FIDEvaluator:
         """Takes the reference splits by name; their statistics are computed when first needed."""
         self._extractor, self._num_samples = extractor, num_samples
         self._references, self._image = references, image
-        self._fingerprint, self._cache = fingerprint, cache
+        self._fingerprint, self._cache = fingerprint, ReferenceCache(cache)
         self._known: dict[str, FeatureStatistics] = {}
 
     def distance(self, samples: Images, reference: str) -> float:
@@ -47,19 +71,56 @@ class FIDEvaluator:
         Raises:
             InputError: the number of samples is not the protocol's, or no split has this name.
         """
-        if len(samples) != self._num_samples:
-            raise InputError(
-                f"the protocol needs {self._num_samples} samples, got {len(samples)}; see"
-                " fid.num_samples"
-            )
-        target = self.reference_statistics(reference)
-        return frechet_distance(feature_statistics(self._extractor.features(samples)), target)
+        self._check_count(len(samples), self._num_samples)
+        return self._distance(self._extractor.features(samples), reference)
+
+    def distance_of_reconstructions(self, images: Images, reference: str) -> float:
+        """Likewise of one image for each of a split's: their number is that of the split.
+
+        Raises:
+            InputError: their number is another, or no split has this name.
+        """
+        self._check_count(len(images), self.protocol(reference).num_reference_images)
+        return self._distance(self._extractor.features(images), reference)
+
+    def scores(self, samples: Images, reference: str) -> SampleScores:
+        """Every distance between samples and a reference split.
+
+        Raises:
+            InputError: the number of samples is not the protocol's, or no split has this name.
+        """
+        self._check_count(len(samples), self._num_samples)
+        features, target = self._extractor.features(samples), self.reference_features(reference)
+        covered = coverage(features, target)
+        return SampleScores(
+            fid=self._distance(features, reference),
+            kid=kernel_distance(features, target),
+            precision=covered.precision,
+            recall=covered.recall,
+        )
 
     def reference_statistics(self, reference: str) -> FeatureStatistics:
         """Statistics of a reference split, from the cache where they are."""
         if reference not in self._known:
-            self._known[reference] = self._cached(reference)
+            protocol = self.protocol(reference)
+            statistics = self._cache.statistics(protocol)
+            if statistics is None:
+                features = self._cache.features(protocol)
+                if features is None:
+                    features = self._features_of(self._references[reference])
+                statistics = feature_statistics(features)
+                self._cache.keep_statistics(statistics, protocol)
+            self._known[reference] = statistics
         return self._known[reference]
+
+    def reference_features(self, reference: str) -> Float[Tensor, "num features"]:
+        """Features of a reference split, from the cache where they are."""
+        protocol = self.protocol(reference)
+        features = self._cache.features(protocol)
+        if features is None:
+            features = self._features_of(self._references[reference])
+            self._cache.keep_features(features, protocol)
+        return features
 
     def protocol(self, reference: str) -> FIDProtocol:
         """What this evaluator's values against a split depend on.
@@ -70,27 +131,32 @@ class FIDEvaluator:
         if reference not in self._references:
             known = ", ".join(self._references)
             raise InputError(f"there is no reference split {reference!r}; there are {known}")
+        num_reference_images = len(self._references[reference])
         return FIDProtocol(
             features=self._extractor.name,
             weights_sha256=self._extractor.weights_sha256,
             image_size=self._image.size,
             resize=self._extractor.resize,
             num_levels=self._image.num_levels,
+            quantisation=QUANTISATION,
             num_samples=self._num_samples,
             reference=reference,
-            num_reference_images=len(self._references[reference]),
+            num_reference_images=num_reference_images,
             reference_fingerprint=self._fingerprint,
+            kid_subset_size=subset_size(self._num_samples, num_reference_images),
+            kid_num_subsets=NUM_SUBSETS,
+            neighbourhood=NEIGHBOURHOOD,
         )
 
-    def _cached(self, reference: str) -> FeatureStatistics:
-        key = self.protocol(reference).hash[:16]
-        path = self._cache / f"statistics-{key}.safetensors" if self._cache else None
-        if path and path.is_file():
-            return _load_statistics(path)
-        statistics = feature_statistics(self._features_of(self._references[reference]))
-        if path:
-            _save_statistics(statistics, path)
-        return statistics
+    def _distance(self, features: Float[Tensor, "num features"], reference: str) -> float:
+        target = self.reference_statistics(reference)
+        return frechet_distance(feature_statistics(features), target)
+
+    def _check_count(self, count: int, needed: int) -> None:
+        if count != needed:
+            raise InputError(
+                f"the protocol needs {needed} samples, got {count}; see fid.num_samples"
+            )
 
     def _features_of(self, images: Array) -> Float[Tensor, "num features"]:
         """Features of mapped images, of which only a part is copied at a time."""
@@ -102,7 +168,7 @@ class FIDEvaluator:
 def build_fid_evaluator(
     config: FIDConfig,
     *,
-    labelled: LabelledImages,
+    labelled: LabelledImages | None,
     references: Mapping[str, UInt8[np.ndarray, "_ channels height width"]],
     format: ImageFormat,
     fingerprint: str,
@@ -121,42 +187,23 @@ def build_fid_evaluator(
     Raises:
         InputError: the extractor's weights are missing, or do not fit the images.
     """
-    _refuse_few_images(config, references)
+    counts = {f"the {name} split": len(images) for name, images in references.items()}
+    for what, count in {"fid.num_samples": config.num_samples, **counts}.items():
+        check_num_images(config, format, what, count)
     if cache:
         cache.mkdir(parents=True, exist_ok=True)
-    if config.features == "inception":
-        extractor: Extractor = InceptionFeatures(config, format)
-    else:
-        extractor = ClassifierFeatures(config, labelled, format, cache)
+    extractor = _build_extractor(config, labelled, format, cache)
     return FIDEvaluator(extractor, config.num_samples, references, format, fingerprint, cache)
 
 
-def _refuse_few_images(config: FIDConfig, references: Mapping[str, Array]) -> None:
-    is_inception = config.features == "inception"
-    size = INCEPTION_SIZE if is_inception else FEATURE_SIZE
-    other = f", or use fid.features=classifier ({FEATURE_SIZE} features)" if is_inception else ""
-    counts = {f"the {name} split": len(images) for name, images in references.items()}
-    for what, count in {"fid.num_samples": config.num_samples, **counts}.items():
-        if count <= size:
-            raise InputError(
-                f"a Fréchet distance needs more images than its {size} features on both sides, but"
-                f" {what} has {count}: take at least {size + 1}{other}"
-            )
-
-
-def _save_statistics(statistics: FeatureStatistics, path: Path) -> None:
-    values = {
-        "mean": statistics.mean,
-        "covariance": statistics.covariance.contiguous(),
-        "num_samples": torch.tensor(statistics.num_samples),
-    }
-    write_atomically(path, save(values))
-
-
-def _load_statistics(path: Path) -> FeatureStatistics:
-    try:
-        values = load_file(path)
-        num_samples = int(values["num_samples"].item())
-        return FeatureStatistics(values["mean"], values["covariance"], num_samples)
-    except (SafetensorError, KeyError) as error:
-        raise InputError(f"{path} is damaged; remove it and it is computed again") from error
+def _build_extractor(
+    config: FIDConfig, labelled: LabelledImages | None, image: ImageFormat, cache: Path | None
+) -> Extractor:
+    match config.features:
+        case "inception":
+            return InceptionFeatures(config, image)
+        case "pixels":
+            return PixelFeatures(image)
+        case "classifier":
+            assert labelled is not None
+            return ClassifierFeatures(config, labelled, image, cache)

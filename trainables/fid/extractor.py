@@ -1,4 +1,4 @@
-"""A feature space: a map from images to features, and the classifier as one."""
+"""A feature space: a map from images to features; the classifier and the pixels are two."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -12,14 +12,13 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from trainables.classifier import (
-    FEATURE_SIZE,
     RECIPE,
     Classifier,
     load_classifier,
     save_classifier,
     train_classifier,
 )
-from trainables.config import FIDConfig, ImageFormat
+from trainables.config import CLASSIFIER_FEATURES, FIDConfig, ImageFormat
 from trainables.error import InputError
 from trainables.fid.protocol import values_hash
 from trainables.resize import resized
@@ -68,10 +67,25 @@ class Extractor(ABC):
         """Features of each image, on the CPU."""
 
 
+class PixelFeatures(Extractor):
+    """The levels themselves, brought to 0 … 1: no network, for tests and tiny images."""
+
+    name, resize = "pixels", "none"
+    weights_sha256 = "none"
+
+    def __init__(self, image: ImageFormat) -> None:
+        """Takes what the images look like."""
+        self.size, self._top = image.num_dimensions, image.num_levels - 1
+
+    def features(self, images: Images) -> Float[Tensor, "num features"]:
+        """One feature a value, on the CPU."""
+        return images.cpu().flatten(1).float() / self._top
+
+
 class ClassifierFeatures(Extractor):
     """The penultimate layer of a classifier of a train part: the data set's own, or another's."""
 
-    size = FEATURE_SIZE
+    size = CLASSIFIER_FEATURES
 
     def __init__(
         self, config: FIDConfig, labelled: LabelledImages, image: ImageFormat, cache: Path | None

@@ -15,13 +15,12 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 )
 
 from trainables.checkpoint import file_hash
-from trainables.config import FIDConfig, ImageFormat
+from trainables.config import INCEPTION_FEATURES, FIDConfig, ImageFormat
 from trainables.error import InputError
 from trainables.fid.extractor import Extractor, Images
 
 INCEPTION_VARIABLE = "STUDY_INCEPTION_WEIGHTS"
 INCEPTION_FILE: str = URL_INCEPTION_V3.rpartition("/")[2]
-INCEPTION_SIZE = 2048
 INCEPTION_BATCH = 50
 
 
@@ -30,7 +29,7 @@ class InceptionFeatures(Extractor):
 
     name = "inception-v3"
     resize = "299, bilinear as in TensorFlow 1"
-    size = INCEPTION_SIZE
+    size = INCEPTION_FEATURES
 
     def __init__(self, config: FIDConfig, image: ImageFormat) -> None:
         """Loads the weights.
@@ -95,7 +94,7 @@ def _load_inception(path: Path) -> FeatureExtractorInceptionV3:
         torch.load(path, map_location="cpu", weights_only=True)
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced
             return FeatureExtractorInceptionV3(
-                "inception-v3", [str(INCEPTION_SIZE)], feature_extractor_weights_path=str(path)
+                "inception-v3", [str(INCEPTION_FEATURES)], feature_extractor_weights_path=str(path)
             )
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(

@@ -17,10 +17,14 @@ class FIDProtocol:
         image_size: in pixels, as handed to the extractor.
         resize: what the extractor does to that size itself.
         num_levels: of the quantised samples.
+        quantisation: how samples come to these levels.
         num_samples: of the model.
         reference: validation or test.
         num_reference_images: in that split.
         reference_fingerprint: of the data set.
+        kid_subset_size: images in each of the subsets that a KID averages over.
+        kid_num_subsets: how many they are.
+        neighbourhood: the k of precision and recall's k-th nearest neighbour.
         precision: of the features.
     """
 
@@ -29,10 +33,14 @@ class FIDProtocol:
     image_size: int
     resize: str
     num_levels: int
+    quantisation: str
     num_samples: int
     reference: str
     num_reference_images: int
     reference_fingerprint: str
+    kid_subset_size: int
+    kid_num_subsets: int
+    neighbourhood: int
     precision: str = "float32"
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""The command that compares any two sets of images."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from study.cli import option
+
+app = typer.Typer()
+Images = Annotated[
+    str,
+    typer.Argument(
+        help="A prepared set (NAME, NAME:train, NAME:validation, NAME:test), a folder of images,"
+        " a glob of Parquet files, or an exported YAML file, whose model is sampled.",
+    ),
+]
+
+
+class Features(StrEnum):
+    """The feature spaces by name."""
+
+    CLASSIFIER = "classifier"
+    INCEPTION = "inception"
+    PIXELS = "pixels"
+
+
+@app.command()
+def fid(
+    a: Images,
+    b: Images,
+    features: Annotated[
+        Features, typer.Option(help="The space that the distance is measured in.")
+    ] = Features.CLASSIFIER,
+    weights: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Inception's weights, of torch-fidelity.")
+    ] = None,
+    classifier_dataset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The prepared set that a classifier is trained on."),
+    ] = None,
+    num_images: Annotated[
+        int | None, typer.Option(min=1, help="Only so many images of each set, drawn by a seed.")
+    ] = None,
+    storage: option.Storage = option.STUDIES,
+) -> None:
+    """FID, KID, precision and recall of images A against images B, with their protocol."""
+    from study.image_distance import tell_image_distance
+    from trainables.config import FIDConfig
+
+    config = FIDConfig(
+        features=features.value, weights=weights, classifier_dataset=classifier_dataset
+    )
+    tell_image_distance(a, b, config, num_images, storage, option.console())

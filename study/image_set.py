@@ -1,0 +1,144 @@
+"""Any set of images that a person can name: prepared, in a folder, in Parquet, or of a model."""
+
+import glob
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from study.reproduce import exported_samples
+from trainables.config import DataConfig, ImageFormat
+from trainables.data import found_format, load_dataset
+from trainables.error import InputError
+from trainables.fid import LabelledImages
+from trainables.prepared_file import SPLITS
+from trainables.seed import derive_seed
+from trainables.shard import EncodedImage, decode, encoded_images, exact_pixels, format_of
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """Images that are to be compared with others.
+
+    Attributes:
+        name: as the person wrote it.
+        images: their levels.
+        format: what they look like.
+        fingerprint: of the data set that they are from, else of their content.
+        labelled: what a classifier of their own data set is trained on, if that has labels.
+    """
+
+    name: str
+    images: UInt8[np.ndarray, "_ channels height width"]
+    format: ImageFormat
+    fingerprint: str
+    labelled: LabelledImages | None = None
+
+
+def load_image_set(text: str, folder: Path, num_images: int | None) -> ImageSet:
+    """The images that a text names.
+
+    Args:
+        text: `NAME` or `NAME:train`, `:validation`, `:test` of a prepared set; a folder of image
+            files; a glob of Parquet files; or an exported YAML file, whose model is sampled.
+        folder: where prepared data sets lie.
+        num_images: a fixed, seeded draw of so many; all of them without it, and of a model as
+            many as its own test FID took.
+
+    Raises:
+        InputError: the text names no images, or too few.
+    """
+    path = Path(text).expanduser()
+    if path.suffix in (".yaml", ".yml"):
+        return _sampled(text, path, num_images)
+    if path.is_dir():
+        found = _read(text, map(_encoded, _image_files(path)))
+    elif path.suffix == ".parquet" or any(sign in text for sign in "*?["):
+        found = _read(text, (image for shard in _shards(path) for image in encoded_images(shard)))
+    else:
+        found = _prepared(text, folder)
+    return found if num_images is None else _drawn(found, num_images)
+
+
+def labelled_train_part(name: str, folder: Path) -> LabelledImages:
+    """What a classifier of a prepared data set is trained on.
+
+    Raises:
+        InputError: it is not prepared.
+    """
+    dataset = load_dataset(DataConfig(dataset=name, format=found_format(name, folder)), folder)
+    return LabelledImages(
+        dataset.train, dataset.train_labels, dataset.format, dataset.fingerprint, name
+    )
+
+
+def _prepared(text: str, folder: Path) -> ImageSet:
+    name, colon, split = text.partition(":")
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise InputError(
+            f"{text} is no folder, Parquet file or exported YAML that is there, and no name of a"
+            " prepared data set"
+        )
+    if colon and split not in SPLITS:
+        raise InputError(f"{text}: a split is {', '.join(SPLITS)}, got {split!r}")
+    dataset = load_dataset(DataConfig(dataset=name, format=found_format(name, folder)), folder)
+    wanted = [split] if colon else list(SPLITS)
+    parts = [dataset.splits[part][0] for part in wanted]
+    images = parts[0] if colon else np.concatenate(parts)
+    has_labels = bool((dataset.train_labels >= 0).all())
+    labelled = labelled_train_part(name, folder) if has_labels else None
+    return ImageSet(text, images, dataset.format, dataset.fingerprint, labelled)
+
+
+def _sampled(text: str, path: Path, num_images: int | None) -> ImageSet:
+    images, image = exported_samples(path, num_images)
+    return ImageSet(text, images.numpy(), image, _content(images.numpy()))
+
+
+def _read(text: str, encoded: Iterable[EncodedImage]) -> ImageSet:
+    """Decoded images, all of the size of the first."""
+    pixels: list[UInt8[np.ndarray, "channels height width"]] = []
+    image: ImageFormat | None = None
+    for one in encoded:
+        picture = decode(one)
+        image = image or format_of(picture, one.place)
+        pixels.append(
+            exact_pixels(picture.convert("L" if image.channels == 1 else "RGB"), image, one.place)
+        )
+    if image is None:
+        raise InputError(f"{text} holds no images")
+    images = np.stack(pixels)
+    return ImageSet(text, images, image, _content(images))
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+
+
+def _encoded(path: Path) -> EncodedImage:
+    return EncodedImage(path.read_bytes(), -1, str(path))
+
+
+def _shards(pattern: Path) -> list[Path]:
+    paths = [Path(path) for path in sorted(glob.glob(str(pattern)))]  # noqa: PTH207 - the user's pattern may be absolute
+    if not paths:
+        raise InputError(f"no file matches {str(pattern)!r}")
+    return paths
+
+
+def _drawn(found: ImageSet, num_images: int) -> ImageSet:
+    total = len(found.images)
+    if num_images > total:
+        raise InputError(f"{found.name} has {total} images, but {num_images} were asked for")
+    draw = np.random.default_rng(derive_seed("images to compare", num_images)).permutation(total)
+    images = np.asarray(found.images[np.sort(draw[:num_images])])
+    return replace(found, images=images, fingerprint=_content(images))
+
+
+def _content(images: UInt8[np.ndarray, "_ channels height width"]) -> str:
+    return hashlib.sha256(repr(images.shape).encode() + images.tobytes()).hexdigest()

@@ -1,0 +1,116 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from study.image_distance import image_distance, tell_image_distance
+from study.image_set import ImageSet, load_image_set
+from trainables.config import FIDConfig
+from trainables.error import InputError
+
+PIXELS = FIDConfig(features="pixels")
+
+
+def tinted(shift: int, num: int = 60, size: int = 4) -> np.ndarray:
+    draw = np.random.default_rng(shift)
+    return draw.integers(shift, shift + 100, (num, size, size, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "deeper").mkdir(parents=True)
+    for number, pixels in enumerate(tinted(0)):
+        place = folder if number % 2 else folder / "deeper"
+        Image.fromarray(pixels).save(place / f"{number:03d}.png")
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> str:
+    for part, shift in enumerate((0, 50)):
+        pq.write_table(
+            pa.table({"image": [png(pixels) for pixels in tinted(shift)]}),
+            tmp_path / f"images-{part}.parquet",
+        )
+    return str(tmp_path / "images-*.parquet")
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_folder_gives_all_its_images_and_no_other_file(pictures: Path, tmp_path: Path) -> None:
+    found = load_image_set(str(pictures), tmp_path, None)
+    assert found.images.shape == (60, 3, 4, 4)
+    expected = {pixels.transpose(2, 0, 1).tobytes() for pixels in tinted(0)}
+    assert {image.tobytes() for image in found.images} == expected
+
+
+def test_parquet_files_give_their_images_in_order(shards: str, tmp_path: Path) -> None:
+    found = load_image_set(shards, tmp_path, None)
+    expected = np.concatenate([tinted(0), tinted(50)]).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(found.images, expected)
+
+
+def test_a_name_gives_all_splits_and_a_split_its_own(tmp_path: Path) -> None:
+    sizes = {
+        text: len(load_image_set(text, tmp_path, None).images)
+        for text in ("digits", "digits:train", "digits:validation", "digits:test")
+    }
+    assert sizes == {
+        "digits": 1797, "digits:train": 1079, "digits:validation": 359, "digits:test": 359
+    }  # fmt: skip
+
+
+def test_a_draw_is_the_same_every_time_and_has_a_fingerprint_of_its_own(tmp_path: Path) -> None:
+    one, two = (load_image_set("digits:test", tmp_path, 100) for _ in range(2))
+    np.testing.assert_array_equal(one.images, two.images)
+    assert one.fingerprint == two.fingerprint
+    assert one.fingerprint != load_image_set("digits:test", tmp_path, None).fingerprint
+
+
+def test_images_of_another_size_are_refused(pictures: Path, tmp_path: Path) -> None:
+    faces, digits = (load_image_set(t, tmp_path, None) for t in (str(pictures), "digits:test"))
+    with pytest.raises(InputError, match=r"3×4×4, 256 levels, .* 1×8×8, 17 levels"):
+        image_distance(faces, digits, PIXELS, tmp_path)
+
+
+def test_images_without_labels_need_a_named_classifier(shards: str, tmp_path: Path) -> None:
+    found = load_image_set(shards, tmp_path, None)
+    with pytest.raises(InputError, match=r"--classifier-dataset, or take --features"):
+        image_distance(found, found, FIDConfig(), tmp_path)
+
+
+def test_the_command_tells_the_numbers_and_their_protocol(
+    pictures: Path, shards: str, tmp_path: Path
+) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=200)
+    tell_image_distance(str(pictures), shards, PIXELS, None, tmp_path / "studies", console)
+    text = out.getvalue()
+    for words in ("FID ", "KID ", "precision 1.0", "recall ", "features: pixels", "120 images"):
+        assert words in " ".join(text.split()).replace("precision 1.0000", "precision 1.0")
+    assert "num_samples: 60" in text
+
+
+def test_nearer_images_have_the_lower_distance(tmp_path: Path) -> None:
+    train = load_image_set("digits:train", tmp_path, None)
+    test = load_image_set("digits:test", tmp_path, None)
+    dark = ImageSet("dark", train.images // 2, train.format, "0" * 64)
+    config = FIDConfig(classifier_epochs=2)
+    near, protocol = image_distance(train, test, config, tmp_path)
+    far, _ = image_distance(dark, test, config, tmp_path)
+    assert near.fid < far.fid / 10
+    assert near.kid < far.kid
+    assert near.recall > far.recall
+    assert protocol.features == "classifier of digits"
+    assert protocol.reference == "digits:test"

@@ -1,0 +1,60 @@
+"""How images are compared: a feature space, and how many samples stand for a model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from trainables.config.base import Frozen, Slug
+from trainables.config.data import ImageFormat
+from trainables.error import InputError
+
+CLASSIFIER_FEATURES = 32
+INCEPTION_FEATURES = 2048
+
+
+class FIDConfig(Frozen):
+    """The feature space and the number of samples of a Fréchet distance.
+
+    `features` is `classifier` (a small one, trained once on the train part of the data, or on
+    that of `classifier_dataset`, for data without labels), `inception` (torch-fidelity's, needs
+    its `weights`), or `pixels` (the levels themselves, for tiny images).
+    """
+
+    features: Literal["classifier", "inception", "pixels"] = "classifier"
+    num_samples: Annotated[int, Field(ge=2)] = 1000
+    classifier_epochs: Annotated[int, Field(ge=1, le=1000)] = 10
+    classifier_dataset: Slug | None = None
+    weights: str | None = None
+
+    def num_features(self, image: ImageFormat) -> int:
+        """Dimensions of the feature space."""
+        match self.features:
+            case "classifier":
+                return CLASSIFIER_FEATURES
+            case "inception":
+                return INCEPTION_FEATURES
+            case "pixels":
+                return image.num_dimensions
+
+
+def check_num_images(fid: FIDConfig, image: ImageFormat, what: str, count: int) -> None:
+    """Refuses a covariance without full rank.
+
+    Args:
+        fid: the feature space.
+        image: what the images look like.
+        what: who has the images, for the message.
+        count: how many they are.
+
+    Raises:
+        InputError: they are no more than the features.
+    """
+    size = fid.num_features(image)
+    if count > size:
+        return
+    is_wide = fid.features != "classifier"
+    other = f", or use fid.features=classifier ({CLASSIFIER_FEATURES} features)" * is_wide
+    raise InputError(
+        f"a Fréchet distance needs more images than its {size} features on both sides, but"
+        f" {what} has {count}: take at least {size + 1}{other}"
+    )
