@@ -67,14 +67,14 @@ def tell_image_distance(
     scores, protocol = image_distance(first, second, config, folder)
     for one in (first, second):
         line = f"{one.name}: {plural(len(one.images), 'image')} of {_shape(one)}"
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True, markup=False, emoji=False)
     console.print(f"FID        {scores.fid:.6g}  lower is better")
     console.print(f"KID        {scores.kid:.6g}  lower is better; unbiased, so it may be below 0")
-    console.print(f"precision  {scores.precision:.4f}  of {first.name}", markup=False)
-    console.print(f"recall     {scores.recall:.4f}  of {second.name}", markup=False)
+    console.print(f"precision  {scores.precision:.4f}  of {first.name}", markup=False, emoji=False)
+    console.print(f"recall     {scores.recall:.4f}  of {second.name}", markup=False, emoji=False)
     console.print(f"protocol   {protocol.hash}", soft_wrap=True)
     for name, value in protocol.as_dict().items():
-        console.print(f"  {name}: {value}", soft_wrap=True, markup=False)
+        console.print(f"  {name}: {value}", soft_wrap=True, markup=False, emoji=False)
 
 
 def _labelled(a: ImageSet, b: ImageSet, config: FIDConfig, folder: Path) -> LabelledImages:

@@ -61,12 +61,12 @@ def show_protocols(
     for title, numbers in groups.items():
         console.print(f"[bold]{title}[/]" + ("" if numbers else ": no FID yet"))
         for number in numbers:
-            console.print(f"  {_line(number)}", soft_wrap=True, markup=False)
+            console.print(f"  {_line(number)}", soft_wrap=True, markup=False, emoji=False)
     numbers = [number for group in groups.values() for number in group if number.protocol]
     for digest, protocol in {protocol_hash(n.protocol): n.protocol for n in numbers}.items():
         console.print(f"[bold]protocol {digest[:SHOWN]}[/]  sha256 {digest}", soft_wrap=True)
         for name, value in protocol.items():
-            console.print(f"  {name}: {value}", soft_wrap=True, markup=False)
+            console.print(f"  {name}: {value}", soft_wrap=True, markup=False, emoji=False)
 
 
 def _line(number: Measured) -> str:

@@ -39,6 +39,9 @@ def fid(
         str | None,
         typer.Option(metavar="NAME", help="The prepared set that a classifier is trained on."),
     ] = None,
+    classifier_epochs: Annotated[
+        int, typer.Option(min=1, max=1000, help="How long it is trained.")
+    ] = 10,
     num_images: Annotated[
         int | None, typer.Option(min=1, help="Only so many images of each set, drawn by a seed.")
     ] = None,
@@ -49,6 +52,9 @@ def fid(
     from trainables.config import FIDConfig
 
     config = FIDConfig(
-        features=features.value, weights=weights, classifier_dataset=classifier_dataset
+        features=features.value,
+        weights=weights,
+        classifier_dataset=classifier_dataset,
+        classifier_epochs=classifier_epochs,
     )
     tell_image_distance(a, b, config, num_images, storage, option.console())

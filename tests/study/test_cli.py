@@ -44,7 +44,7 @@ BAD = {
     "a distance to no images": (["fid", "digits", "."], "holds no images"),
     "a distance without weights": (
         ["fid", "digits", "digits:test", "--features", "inception"],
-        "Inception",
+        "take at least 2049",
     ),
     "a classifier of nothing": (
         ["fid", "digits", "digits:test", "--classifier-dataset", "nothing"],
