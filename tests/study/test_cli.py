@@ -31,7 +31,16 @@ BAD = {
     "no store to show": (["ui"], "no MLflow store"),
     "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),
     "a storage that is a file": (["run", "digits", "--storage", "train_images"], "is a file"),
-    "a set without a source": (["data", "prepare", "svhn"], "--source"),
+    "a set without a source": (["data", "prepare", "cifar"], "did you mean cifar10"),
+    "a source that is no set of images": (
+        ["data", "prepare", "mine", "--source", "train_images"],
+        "no folder, no zip file",
+    ),
+    "a crop of what is no face": (
+        ["data", "prepare", "cifar10", "--crop", "148"],
+        "cifar10 is taken as it is",
+    ),
+    "a set that is called like a folder": (["data", "prepare", "data"], "cannot name a study"),
 }
 
 
