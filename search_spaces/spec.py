@@ -62,6 +62,7 @@ class DataSpec(Frozen):
     num_images: PositiveInt | None = None
     resize: Literal[32, 64] | None = None
     dequantise: bool = True
+    flip: bool = False
     split_seed: int = 0
 
 

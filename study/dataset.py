@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from search_spaces import DatasetFacts, StudySpec, did_you_mean
-from study.layout import open_layout
-from study.preparation_bar import preparation_bar
 from trainables.config import KNOWN_FORMATS, DataConfig, TrialConfig
 from trainables.data import ImageDataset, found_format, load_dataset
 from trainables.error import InputError
 from trainables.evaluator import evaluator_for
 from trainables.preparation import prepare_dataset
-from trainables.prepared_file import find_prepared, prepared_names
+from trainables.prepared_file import prepared_names
+from trainables.sources import DOWNLOADABLE
 
 Sources = Mapping[str, str]
 
@@ -58,9 +56,10 @@ def check_names(spec: StudySpec, sources: Sources, folder: Path) -> None:
         known = at_hand | set(KNOWN_FORMATS)
         if name not in known:
             raise InputError(f"there is no data set {name!r}{did_you_mean(name, known)}")
+        fetch = f" or fetch them with `study data prepare {name}`," if name in DOWNLOADABLE else ""
         raise InputError(
-            f"the images of {name} are not here; give them with --source"
-            f" '{name}=PATH/*.parquet' (split names in the file names), or leave it out with"
+            f"the images of {name} are not here; give them with --source {name}=PATH (a folder of"
+            f" images, a zip of one, or a glob of Parquet shards),{fetch} or leave it out with"
             f" {field}"
         )
 
@@ -72,7 +71,7 @@ def find_datasets(
 
     Args:
         spec: the study.
-        sources: Parquet shards by data set.
+        sources: folder, zip or glob of Parquet shards by data set.
         folder: where prepared data lie.
         progress: told the name, images done and images in all.
 
@@ -83,33 +82,6 @@ def find_datasets(
         tell = functools.partial(progress, name)
         prepare_dataset(name, pattern, folder, KNOWN_FORMATS.get(name), tell)
     return {name: _facts(spec, name, folder) for name in spec.strata.dataset}
-
-
-def prepare_by_name(name: str, source: str | None, storage: Path, console: Console) -> None:
-    """`study data prepare`: prepares one data set and says what it is.
-
-    Raises:
-        InputError: the data set is unknown, or its source cannot be read.
-    """
-    folder = open_layout(storage, name).data
-    if source is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        with preparation_bar(console) as progress:
-            tell = functools.partial(progress, name)
-            prepare_dataset(name, source, folder, KNOWN_FORMATS.get(name), tell)
-    prepared = find_prepared(name, folder)
-    image_format = prepared.format if prepared else KNOWN_FORMATS.get(name)
-    if image_format is None or (prepared is None and name != "digits"):
-        known = {"digits", *KNOWN_FORMATS, *prepared_names(folder)}
-        hint = "" if name in known else did_you_mean(name, known)
-        raise InputError(f"{name} needs --source 'PATH/*.parquet' to be prepared from{hint}")
-    dataset = load_dataset(DataConfig(dataset=name, format=image_format), folder)
-    console.print(
-        f"{name}: {len(dataset.train)} train, {len(dataset.validation)} validation,"
-        f" {len(dataset.test)} test images of {image_format.channels}×{image_format.size}×"
-        f"{image_format.size}, {image_format.num_levels} levels"
-    )
-    console.print(f"fingerprint {dataset.fingerprint}")
 
 
 def load_datasets(spec: StudySpec, folder: Path) -> dict[str, ImageDataset]:

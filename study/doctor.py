@@ -200,7 +200,7 @@ def _datasets(folder: Path) -> Finding:
     return Finding(
         "ok",
         "digits, which comes with scikit-learn",
-        "Prepare others with `study data prepare NAME --source GLOB`.",
+        "Prepare others with `study data prepare NAME`.",
     )
 
 

@@ -1,6 +1,5 @@
 """Any set of images that a person can name: prepared, in a folder, in Parquet, or of a model."""
 
-import glob
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,11 +13,10 @@ from trainables.config import DataConfig, ImageFormat
 from trainables.data import found_format, load_dataset
 from trainables.error import InputError
 from trainables.fid import LabelledImages
+from trainables.picture import decode, exact_pixels, format_of
 from trainables.prepared_file import SPLITS
 from trainables.seed import derive_seed
-from trainables.shard import EncodedImage, decode, encoded_images, exact_pixels, format_of
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+from trainables.sources import FolderSource, SourceImage, shard_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,9 @@ def load_image_set(text: str, folder: Path, num_images: int | None) -> ImageSet:
     if path.suffix in (".yaml", ".yml"):
         return _sampled(text, path, num_images)
     if path.is_dir():
-        found = _read(text, map(_encoded, _image_files(path)))
+        found = _read(text, FolderSource(path).images())
     elif path.suffix == ".parquet" or any(sign in text for sign in "*?["):
-        found = _read(text, (image for shard in _shards(path) for image in encoded_images(shard)))
+        found = _read(text, shard_images(text))
     else:
         found = _prepared(text, folder)
     return found if num_images is None else _drawn(found, num_images)
@@ -100,35 +98,18 @@ def _sampled(text: str, path: Path, num_images: int | None) -> ImageSet:
     return ImageSet(text, images.numpy(), image, _content(images.numpy()))
 
 
-def _read(text: str, encoded: Iterable[EncodedImage]) -> ImageSet:
+def _read(text: str, encoded: Iterable[SourceImage]) -> ImageSet:
     """Decoded images, all of the size of the first."""
     pixels: list[UInt8[np.ndarray, "channels height width"]] = []
     image: ImageFormat | None = None
     for one in encoded:
-        picture = decode(one)
+        picture = decode(one.data, one.place)
         image = image or format_of(picture, one.place)
-        pixels.append(
-            exact_pixels(picture.convert("L" if image.channels == 1 else "RGB"), image, one.place)
-        )
+        pixels.append(exact_pixels(picture, image, one.place))
     if image is None:
         raise InputError(f"{text} holds no images")
     images = np.stack(pixels)
     return ImageSet(text, images, image, _content(images))
-
-
-def _image_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
-
-
-def _encoded(path: Path) -> EncodedImage:
-    return EncodedImage(path.read_bytes(), -1, str(path))
-
-
-def _shards(pattern: Path) -> list[Path]:
-    paths = [Path(path) for path in sorted(glob.glob(str(pattern)))]  # noqa: PTH207 - the user's pattern may be absolute
-    if not paths:
-        raise InputError(f"no file matches {str(pattern)!r}")
-    return paths
 
 
 def _drawn(found: ImageSet, num_images: int) -> ImageSet:

@@ -9,10 +9,11 @@ from rich.console import Console
 from rich.progress import Progress as RichProgress
 from safetensors.torch import load_file
 
-from study.dataset import parse_sources, prepare_by_name
+from study.dataset import parse_sources
 from study.environment import Environment, current_environment
 from study.export import Export, load_export
 from study.layout import open_layout
+from study.preparation import prepare_by_name
 from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import ImageFormat, TrialConfig
 from trainables.data import ImageDataset, load_dataset

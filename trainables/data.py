@@ -155,7 +155,8 @@ def _not_prepared(name: str, folder: Path | None) -> InputError:
     return InputError(
         f"the images of {name!r} are not prepared{hint}; known are {', '.join(known)}, prepared in"
         f" {folder or 'no folder'} are {', '.join(at_hand) or 'none'}; digits needs no"
-        f" preparation; prepare with --source '{name}=PATH/*.parquet'"
+        f" preparation; prepare with `study data prepare {name}`, or with"
+        f" --source '{name}=PATH/*.parquet', or a folder or zip of images"
     )
 
 

@@ -158,6 +158,8 @@ def digest(values: Any) -> str:
 def alone(path: Path) -> Iterator[None]:
     """A second process that prepares the same set waits here, and then finds it done."""
     while True:
+        # Anew each time: who gave up and had made the folder has taken it away.
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not _is_still_there(file.fileno(), path):
@@ -180,6 +182,19 @@ def asides(folder: Path, name: str) -> Iterator[tuple[Path, Path]]:
     finally:
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def discarded_if_empty(folder: Path) -> Iterator[None]:
+    """Where the work fails, folders that were not there before and hold nothing are removed."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # another process has use for it
+            for path in missing:
+                path.rmdir()
+        raise
 
 
 def _is_still_there(descriptor: int, path: Path) -> bool:

@@ -22,6 +22,7 @@ from trainables.config import TrialConfig
 from trainables.data import ImageDataset, as_tensor
 from trainables.evaluator import evaluator_for
 from trainables.fid import FIDEvaluator
+from trainables.flip import randomly_flipped
 from trainables.image_grid import image_grid
 from trainables.kl_annealing import kl_weight
 from trainables.level import x_from_levels
@@ -200,7 +201,10 @@ class Trainer:
         batches = order.split(config.optimizer.batch_size)
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         for step, batch in enumerate(batches):
-            elbo = self.model.elbo(x_from_levels(self.train_images[batch], config.data))
+            images = self.train_images[batch]
+            if config.data.flip:
+                images = randomly_flipped(images)
+            elbo = self.model.elbo(x_from_levels(images, config.data))
             loss = training_loss(
                 elbo,
                 kl_weight=self._kl_weight(epoch - 1 + step / len(batches)),

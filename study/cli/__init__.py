@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from study.cli import distance, machine, model, reading, running
+from study.cli import data, distance, machine, model, reading, running
 from trainables.error import InputError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
 )
 for commands in (running.app, reading.app, model.app, distance.app, machine.app):
     app.registered_commands += commands.registered_commands
-app.add_typer(machine.data_app, name="data")
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

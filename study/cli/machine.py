@@ -1,4 +1,4 @@
-"""Commands about this machine: data, ui, doctor."""
+"""Commands about this machine: ui, doctor."""
 
 from typing import Annotated
 
@@ -7,22 +7,6 @@ import typer
 from study.cli import option
 
 app = typer.Typer()
-data_app = typer.Typer(help="Data sets in the prepared form.", no_args_is_help=True)
-
-
-@data_app.command()
-def prepare(
-    name: Annotated[str, typer.Argument(help="The data set's name, such as cifar10.")],
-    source: Annotated[
-        str | None,
-        typer.Option(metavar="GLOB", help="Parquet shards, train, valid or test in each name."),
-    ] = None,
-    storage: option.Storage = option.STUDIES,
-) -> None:
-    """Bring a data set into the prepared form, with a fingerprint."""
-    from study.dataset import prepare_by_name
-
-    prepare_by_name(name, source, storage, option.console())
 
 
 @app.command()

@@ -40,8 +40,8 @@ Source = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=GLOB",
-        help="Images of a data set as Parquet shards with train, valid or test in each file"
-        " name, such as 'cifar10=data/cifar10_*.parquet'.",
+        help="Images of a data set: a folder, a zip of one, or Parquet shards with train, valid"
+        " or test in each file name, such as 'cifar10=data/cifar10_*.parquet'.",
     ),
 ]
 STUDIES = Path("studies")

@@ -50,7 +50,16 @@ BAD = {
         ["fid", "digits", "digits:test", "--classifier-dataset", "nothing"],
         "'nothing'",
     ),
-    "a set without a source": (["data", "prepare", "svhn"], "--source"),
+    "a set without a source": (["data", "prepare", "cifar"], "did you mean cifar10"),
+    "a source that is no set of images": (
+        ["data", "prepare", "mine", "--source", "train_images"],
+        "no folder, no zip file",
+    ),
+    "a crop of what is no face": (
+        ["data", "prepare", "cifar10", "--crop", "148"],
+        "cifar10 is taken as it is",
+    ),
+    "a set that is called like a folder": (["data", "prepare", "data"], "cannot name a study"),
 }
 
 

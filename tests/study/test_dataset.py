@@ -62,7 +62,10 @@ def test_the_classifiers_set_must_be_at_hand(sources: dict[str, str], tmp_path: 
 def test_with_inception_no_classifiers_set_is_needed(
     sources: dict[str, str], tmp_path: Path
 ) -> None:
-    spec = spec_of("faces", fid={"features": "inception", "classifier_dataset": "labelled"})
+    spec = spec_of(
+        "faces",
+        fid={"features": "inception", "classifier_dataset": "labelled", "num_samples": 2049},
+    )
     check_names(spec, {"faces": sources["faces"]}, tmp_path)
     with pytest.raises(InputError, match="--source labelled: the study has no such data set"):
         check_names(spec, sources, tmp_path)

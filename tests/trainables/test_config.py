@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from trainables.config import KNOWN_FORMATS, BetaScheduleConfig, TrialConfig, prior_kinds
+from trainables.config import (
+    KNOWN_FORMATS,
+    BetaScheduleConfig,
+    DataConfig,
+    TrialConfig,
+    prior_kinds,
+)
 
 VALUES: dict[str, Any] = {
     "data": {"dataset": "digits"},
@@ -89,8 +95,16 @@ def test_a_config_survives_json(kind: str) -> None:
 
 @pytest.mark.parametrize("name", KNOWN_FORMATS)
 def test_a_known_data_set_needs_no_format(name: str) -> None:
-    config = TrialConfig.model_validate(VALUES | {"data": {"dataset": name}})
-    assert config.data.format == KNOWN_FORMATS[name]
+    config = DataConfig.model_validate({"dataset": name})
+    assert config.format == KNOWN_FORMATS[name]
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_28_pixels_need_another_size_for_every_network(name: str) -> None:
+    with pytest.raises(ValidationError, match=r"28.*data\.resize brings them to 32 or 64"):
+        TrialConfig.model_validate(VALUES | {"data": {"dataset": name}})
+    config = TrialConfig.model_validate(VALUES | {"data": {"dataset": name, "resize": 32}})
+    assert config.data.format.size == 32
 
 
 def test_an_unknown_data_set_needs_its_format() -> None:

@@ -202,7 +202,14 @@ def test_a_format_that_is_not_the_images_own_is_an_error(folder: Path) -> None:
     ("name", "facts"),
     [
         ("tinny", ["did you mean tiny", "cifar10", "digits", "--source 'tinny=PATH/*.parquet'"]),
-        ("cifar10", ["known are celeba, cifar10, digits, tiny", "are tiny;", "--source 'cifar10"]),
+        (
+            "cifar10",
+            [
+                "known are celeba, cifar10, digits, fashion_mnist, mnist, svhn, tiny",
+                "are tiny;",
+                "--source 'cifar10",
+            ],
+        ),
     ],
 )
 def test_a_set_that_is_not_prepared_comes_with_what_is_and_how(

@@ -85,6 +85,7 @@ OPTIONS: dict[str, tuple[str, dict[str, object]]] = {
     "levels-as-they-are": (
         "gaussian", {"likelihood": {"scale": 0.3}, "data.dequantise": False},
     ),
+    "flipped": ("flow", {"data.flip": True}),
     "annealed": ("gaussian", {"kl_annealing": {"kind": "cyclical", "num_cycles": 2}}),
     "beta-vae": ("flow", {"kl_annealing": {"kind": "linear", "final_weight": 4.0}}),
     "free-bits": ("gaussian", {"kl_annealing": {"kind": "sigmoid", "free_bits": 0.1}}),

@@ -24,6 +24,9 @@ KNOWN_FORMATS = {
     "digits": ImageFormat(channels=1, size=8, num_levels=17),
     "cifar10": ImageFormat(channels=3, size=32),
     "celeba": ImageFormat(channels=3, size=64),
+    "svhn": ImageFormat(channels=3, size=32),
+    "mnist": ImageFormat(channels=1, size=28),
+    "fashion_mnist": ImageFormat(channels=1, size=28),
 }
 
 
@@ -33,8 +36,9 @@ class DataConfig(Frozen):
     `num_images` takes a fixed, seeded subset of the whole set, the same share of each split.
     `resize` brings the shorter side to this many pixels and cuts out the centre square; `format`
     is that of the images then. `dequantise` adds uniform noise within each level, so that images
-    have a density; without it every value is the centre of its level. `fingerprint`, where given,
-    must be that of the data found.
+    have a density; without it every value is the centre of its level. `flip` mirrors training
+    images left to right at random, and never those of validation and test. `fingerprint`, where
+    given, must be that of the data found.
     """
 
     dataset: Slug
@@ -42,6 +46,7 @@ class DataConfig(Frozen):
     num_images: PositiveInt | None = None
     resize: Literal[32, 64] | None = None
     dequantise: bool = True
+    flip: bool = False
     split_seed: int = 0
     fingerprint: str | None = None
 

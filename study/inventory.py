@@ -1,0 +1,58 @@
+"""`study data list`: the data sets that are prepared in a storage."""
+
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from study.layout import open_layout
+from trainables.error import InputError
+from trainables.prepared_file import (
+    PreparedDataset,
+    find_prepared,
+    prepared_names,
+    read_prepared,
+)
+
+COLUMNS = ("name", "train", "validation", "test", "size", "channels", "labels", "fingerprint")
+
+
+def list_datasets(storage: Path, console: Console) -> None:
+    """Prints a row for each prepared set; a damaged one is told and hides no other.
+
+    Raises:
+        InputError: the storage is no folder.
+    """
+    folder = open_layout(storage, "any").data
+    names = prepared_names(folder)
+    if not names:
+        console.print(f"no data set is prepared in {folder}; digits needs none", soft_wrap=True)
+        return
+    table, damages = Table(*COLUMNS, box=None), []
+    for name in names:
+        try:
+            table.add_row(*_row(name, folder))
+        except InputError as error:
+            damages.append(str(error))
+    if table.row_count:
+        console.print(table)
+    for damage in damages:
+        console.print(damage, soft_wrap=True)
+
+
+def _row(name: str, folder: Path) -> tuple[str, ...]:
+    found = find_prepared(name, folder)
+    assert found is not None
+    counts = (found.num_train, found.num_validation, found.num_test)
+    size, channels = found.format.size, found.format.channels
+    return (
+        name, *map(str, counts), f"{size}×{size}", str(channels), _labels(found),
+        found.fingerprint[:12],
+    )  # fmt: skip
+
+
+def _labels(prepared: PreparedDataset) -> str:
+    """How many classes its images have."""
+    labels = np.unique(read_prepared(prepared)[1])
+    return str((labels >= 0).sum() or "none")
