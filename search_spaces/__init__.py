@@ -2,6 +2,7 @@
 
 from search_spaces.complaint import complaint, did_you_mean
 from search_spaces.domain import Choice, Domain, IntUniform, LogIntUniform, LogUniform, Uniform
+from search_spaces.extension import check_extension
 from search_spaces.space import (
     dump_space,
     dump_yaml,
@@ -15,6 +16,6 @@ from search_spaces.stratum import Stratum
 
 __all__ = [
     "Choice", "DatasetFacts", "Domain", "IntUniform", "LogIntUniform", "LogUniform", "Stratum",
-    "StudySpec", "Uniform", "complaint", "did_you_mean", "dump_space", "dump_yaml", "load_space",
-    "parse_space", "read_yaml", "space_names",
+    "StudySpec", "Uniform", "check_extension", "complaint", "did_you_mean", "dump_space",
+    "dump_yaml", "load_space", "parse_space", "read_yaml", "space_names",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from search_spaces import StudySpec, load_space
+from search_spaces import StudySpec, check_extension, load_space
 from study.layout import (
     Layout,
     discard_if_empty,
@@ -100,16 +100,15 @@ def resume_study(
 
 
 def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console) -> Outcome:
-    if layout.spec.is_file():
-        stored = layout.load_spec()
-        _refuse_change(stored, spec)
-        spec = stored
+    stored = layout.load_spec() if layout.spec.is_file() else None
+    if stored is not None:
+        spec = _extended(layout, stored, spec, options, console)
     else:
         spec = _found(layout, spec, options, console)
     make_folders(layout)
     with hold(layout.lock):
         save_settings(layout, options.ledger, options.tracking_uri)
-        if not layout.spec.is_file():
+        if spec != stored:
             spec = layout.save_spec(spec)
         ledger = Ledger(spec, ledger_url(layout))
         return _run(layout, spec, ledger, options, console)
@@ -135,18 +134,25 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
     return spec
 
 
-def _refuse_change(stored: StudySpec, asked: StudySpec) -> None:
-    before, now = (
-        _flat(spec.model_dump(mode="json", exclude={"datasets", "plugins"}))
-        | {"plugins": [file_hash(Path(plugin)) for plugin in spec.plugins]}
-        for spec in (stored, asked)
-    )
-    for field in sorted(before.keys() | now.keys()):
-        if before.get(field) != now.get(field):
-            raise InputError(
-                f"study {stored.name!r} exists and was started with {field}={before.get(field)},"
-                f" not {now.get(field)}; give the new study another --name"
-            )
+def _extended(
+    layout: Layout, stored: StudySpec, asked: StudySpec, options: Options, console: Console
+) -> StudySpec:
+    """The question as it was asked now, if it extends the stored one; else refuses it."""
+    hashes = [[file_hash(Path(plugin)) for plugin in spec.plugins] for spec in (stored, asked)]
+    if not set(hashes[0]) <= set(hashes[1]):
+        raise InputError(
+            f"study {stored.name!r} was started with other plugins; give it the same files (copies"
+            f" are in {layout.plugins}), or give the new study another --name"
+        )
+    # Checked before data are looked for, which may take minutes.
+    check_extension(stored, asked.model_copy(update={"datasets": stored.datasets}))
+    if set(asked.strata.dataset) <= set(stored.datasets):
+        extended = asked.with_datasets(stored.datasets)
+    else:
+        extended = _found(layout, asked, options, console)
+        check_extension(stored, extended)
+    same = hashes[0] == hashes[1]
+    return extended.model_copy(update={"plugins": stored.plugins}) if same else extended
 
 
 def _run(
@@ -207,13 +213,3 @@ def _run_trials(
         with cluster(options.address), stop.listening(), progress.showing():
             run_trials(driver, workplace, datasets, spec.resources, layout.ray)
     tracker.sync(load_records(layout.storage, spec.name))
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    pairs: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            pairs |= _flat(value, f"{prefix}{name}.")
-        else:
-            pairs[f"{prefix}{name}"] = value
-    return pairs

@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def spec(self) -> Path:
-        """The question, as first asked."""
+        """The question, with its extensions."""
         return self.study / "spec.yaml"
 
     @property
@@ -103,7 +103,10 @@ class Layout:
         return load_space(self.spec)
 
     def save_spec(self, spec: StudySpec) -> StudySpec:
-        """Writes the question, whole or not at all, and keeps a copy of its plugins beside it."""
+        """Writes the question, whole or not at all, and keeps a copy of its plugins beside it.
+
+        A question that it extends is kept as `spec-1.yaml`, `spec-2.yaml`, ….
+        """
         copies = []
         for plugin in map(Path, spec.plugins):
             copies.append(self.plugins / plugin.name)
@@ -111,6 +114,10 @@ class Layout:
             write_atomically(copies[-1], plugin.read_bytes())
         relative = tuple(str(copy.relative_to(self.study)) for copy in copies)
         stored = spec.model_copy(update={"plugins": relative})
+        if self.spec.is_file():
+            num_kept = len(list(self.study.glob("spec-*.yaml")))
+            kept = self.study / f"spec-{num_kept + 1}.yaml"
+            write_atomically(kept, self.spec.read_bytes())
         write_atomically(self.spec, dump_space(stored).encode())
         return spec.model_copy(update={"plugins": tuple(map(str, copies))})
 

@@ -14,6 +14,7 @@ from search_spaces import Stratum, StudySpec
 from study.ledger import confirm as confirming
 from study.ledger.facts import CONFIRM, study_name
 from study.ledger.pruning import Pruning, build_pruner
+from study.ledger.question import keep_question
 from study.ledger.sampling import build_sampler, suggest
 from trainables.config import TrialConfig
 from trainables.seed import derive_seed
@@ -148,9 +149,14 @@ def _draw(phase: str, trial: Trial) -> tuple[object, ...]:
 
 
 def open_cell(spec: StudySpec, stratum: Stratum, storage: BaseStorage) -> Cell:
-    """The stratum's studies, made where they do not exist."""
+    """The stratum's studies, made where they do not exist.
+
+    Raises:
+        InputError: they are there, and answer another question.
+    """
     pruner = build_pruner(spec.search.pruner, spec.budget)
     search = _open_study(study_name(spec.name, stratum, "search"), storage, pruner)
+    keep_question(spec, search)
     confirm = _open_study(study_name(spec.name, stratum, CONFIRM), storage, NopPruner())
     return Cell(spec, stratum, search, confirm, Pruning(spec.budget, search))
 

@@ -1,7 +1,8 @@
 """What comes after a stratum's search: which configs are confirmed, chosen, and tested.
 
-Candidates and choice are stored when they are made and never change: a look at the test split
-must not lead to another choice.
+Candidates and choice are stored when they are made, by the budget of trials that they were made
+from, and never change: a look at the test split must not lead to another choice. Only a search
+that was extended makes them once more, again by validation FID alone.
 """
 
 import itertools
@@ -12,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Stratum, StudySpec
-from study.ledger.facts import TEST
+from study.ledger.facts import CANDIDATES, CHOSEN, TEST, latest
 
 Slot = tuple[str, int]
 Candidates = dict[str, dict[str, Any]]
@@ -22,25 +23,31 @@ def candidates(spec: StudySpec, stratum: Stratum, search: Study, confirm: Study)
     """Overrides of the configs to confirm, by key; stored when first asked for.
 
     The best of the search by validation FID; without a search the variants, or else the space's
-    own values. Empty where the search has no COMPLETE trial.
+    own values. Empty where the search has no COMPLETE trial. After an extended search its best
+    are candidates beside those of before.
     """
-    stored = confirm.user_attrs.get("candidates")
+    own = f"{CANDIDATES}{spec.budget.trials_per_stratum}"
+    stored = confirm.user_attrs.get(own)
     if stored is None:
-        stored = _first_candidates(spec, stratum, search)
+        found = _first_candidates(spec, stratum, search)
+        stored = latest(confirm.user_attrs, CANDIDATES) | found
         if stored:
-            confirm.set_user_attr("candidates", stored)
+            confirm.set_user_attr(own, stored)
     return dict(stored)
 
 
 def missing_slots(spec: StudySpec, planned: Candidates, confirm: Study) -> list[Slot]:
-    """(candidate, replicate) pairs that no trial has been asked for yet, replicates first."""
+    """(candidate, replicate) pairs that no trial has been asked for yet, replicates first.
+
+    Once a config is chosen, further seeds are for it alone.
+    """
     attributes = confirm.user_attrs
-    extra = range(
-        spec.confirm.num_seeds, spec.confirm.num_seeds + attributes.get("extra_seeds", 0)
-    )
-    standing = attributes.get("chosen") or list(planned)
-    wanted = list(itertools.product(range(spec.confirm.num_seeds), planned))
-    wanted += itertools.product(extra, standing)
+    choice = latest(attributes, CHOSEN)
+    num_seeds = spec.confirm.num_seeds
+    num_first = min(num_seeds, choice.get("num_seeds", num_seeds))
+    extra = range(num_first, num_seeds + attributes.get("extra_seeds", 0))
+    wanted = list(itertools.product(range(num_first), planned))
+    wanted += itertools.product(extra, choice.get("keys") or list(planned))
     taken = {slot_of(trial) for trial in confirm.get_trials(deepcopy=False)}
     return [(key, replicate) for replicate, key in wanted if (key, replicate) not in taken]
 
@@ -54,16 +61,21 @@ def slot_of(trial: FrozenTrial) -> Slot | None:
 def choose(spec: StudySpec, confirm: Study) -> list[str]:
     """Keys of the candidates to test, by mean validation FID over seeds; stored when made.
 
-    All variants are tested, since nothing was selected among them.
+    All variants are tested, since nothing was selected among them. An extended search leads to
+    another choice only if its candidates are better on the validation part.
     """
-    stored: list[str] | None = confirm.user_attrs.get("chosen")
+    own = f"{CHOSEN}{spec.budget.trials_per_stratum}"
+    stored = confirm.user_attrs.get(own)
     if stored is None:
         values = _values_by_candidate(confirm)
         best = sorted(values, key=lambda key: statistics.fmean(values[key]))
-        stored = sorted(values) if spec.variants else best[:1]
-        if stored:
-            confirm.set_user_attr("chosen", stored)
-    return stored
+        keys = sorted(values) if spec.variants else best[:1]
+        before = latest(confirm.user_attrs, CHOSEN)
+        num_seeds = before.get("num_seeds", spec.confirm.num_seeds)
+        stored = {"keys": keys, "num_seeds": num_seeds}
+        if keys:
+            confirm.set_user_attr(own, stored)
+    return list(stored["keys"])
 
 
 def untested(confirm: Study, chosen: list[str]) -> list[int]:
@@ -80,7 +92,10 @@ def _first_candidates(spec: StudySpec, stratum: Stratum, search: Study) -> Candi
     if spec.budget.trials_per_stratum == 0:
         return spec.variants_of(stratum) or {"base": {}}
     best = sorted(_complete(search), key=lambda trial: (trial.value, trial.number))
-    return {f"search-{trial.number}": trial.params for trial in best[: spec.confirm.num_configs]}
+    return {
+        f"search-{trial.number}": trial.params | trial.user_attrs.get("overrides", {})
+        for trial in best[: spec.confirm.num_configs]
+    }
 
 
 def _values_by_candidate(confirm: Study) -> dict[str, list[float]]:

@@ -1,5 +1,6 @@
 """What the ledger holds, as plain values for whoever only reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -8,10 +9,13 @@ from optuna.study import Study, get_all_study_names, load_study
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Stratum
+from study.ledger.question import check_version
 from study.record import Phase, State
 from trainables.error import InputError
 
 RUNG = "rung/"
+CANDIDATES = "candidates/"
+CHOSEN = "chosen/"
 TEST = "test/"
 TEST_FAILURE = "test_failure/"
 CONFIRM: Literal["confirm"] = "confirm"
@@ -64,7 +68,7 @@ def read_facts(storage: BaseStorage, name: str) -> LedgerFacts:
     """The facts of the study with this name.
 
     Raises:
-        InputError: the ledger holds no such study.
+        InputError: the ledger holds no such study, or is of a newer program.
     """
     own = [n for n in get_all_study_names(storage) if n.startswith(f"{name}/")]
     if not own:
@@ -73,6 +77,7 @@ def read_facts(storage: BaseStorage, name: str) -> LedgerFacts:
     strata: dict[Stratum, StratumFacts] = {}
     for full_name in own:
         study = load_study(study_name=full_name, storage=storage)
+        check_version(study)
         text = full_name.removeprefix(f"{name}/")
         phase: Phase = CONFIRM if text.endswith(f"/{CONFIRM}") else "search"
         stratum = Stratum.parse(text.removesuffix(f"/{CONFIRM}"))
@@ -126,4 +131,10 @@ def _stratum_facts(study: Study) -> StratumFacts:
         for key, value in attributes.items()
         if key.startswith(TEST)
     }
-    return StratumFacts(tuple(attributes.get("chosen", ())), tests)
+    return StratumFacts(tuple(latest(attributes, CHOSEN).get("keys", ())), tests)
+
+
+def latest(attributes: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """What was stored under this kind for the largest budget of trials; empty without any."""
+    budgets = [int(key.removeprefix(kind)) for key in attributes if key.startswith(kind)]
+    return dict(attributes[f"{kind}{max(budgets)}"]) if budgets else {}

@@ -24,7 +24,7 @@ from study.ledger.cell import open_cell
 from study.ledger.ending import Ending, retry_failed, take_back, tell
 from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
 from study.ledger.issue import Issue
-from study.ledger.storage import open_for_reading, open_storage
+from study.ledger.storage import open_for_reading, open_storage, release
 from trainables.suggestion import Suggestion
 
 
@@ -55,7 +55,11 @@ class Ledger:
         Raises:
             InputError: there is no such ledger, or no such study in it.
         """
-        return read_facts(open_for_reading(url), study)
+        storage = open_for_reading(url)
+        try:
+            return read_facts(storage, study)
+        finally:
+            release(storage)
 
     def facts(self) -> LedgerFacts:
         """The facts as they stand."""

@@ -56,10 +56,21 @@ def open_for_reading(url: str) -> BaseStorage:
     return _database(url, for_reading=True)
 
 
+def release(storage: BaseStorage) -> None:
+    """Closes a database's connections; the other storages hold nothing open."""
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
 def _database(url: str, for_reading: bool) -> BaseStorage:
     try:
         return RDBStorage(url, skip_table_creation=for_reading)
-    except (ImportError, ValueError, optuna.exceptions.StorageInternalError) as error:
+    except (
+        ImportError,
+        ValueError,
+        RuntimeError,
+        optuna.exceptions.StorageInternalError,
+    ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the ledger {url!r} cannot be opened: {reason}") from error
     except Exception as error:  # sqlalchemy's errors share no base with Optuna's

@@ -18,6 +18,7 @@ import pytest
 from search_spaces import Stratum, StudySpec
 from study.failure import RETRIES, FailureKind
 from study.ledger import Ledger, LedgerFacts, TrialFacts
+from tests.study.storage import LASTING, storage_url
 from tests.study.walk import KilledError, Walk, arm, by_stratum, key_of, phase, proposals, small
 from trainables.config import TrialConfig
 from trainables.error import InputError
@@ -41,23 +42,16 @@ def journal(tmp_path: Path) -> str:
     return f"journal:{tmp_path / 'ledger.journal'}"
 
 
-@pytest.fixture(params=["memory", "journal", "sqlite"])
+@pytest.fixture(params=["memory", *LASTING])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Every kind of storage; the promises are the same."""
-    return {
-        "memory": "memory:",
-        "journal": f"journal:{tmp_path / 'ledger.journal'}",
-        "sqlite": f"sqlite:///{tmp_path / 'ledger.db'}",
-    }[request.param]
+    return storage_url(request, tmp_path, request.param)
 
 
-@pytest.fixture(params=["journal", "sqlite"])
+@pytest.fixture(params=LASTING)
 def lasting_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The storages that outlive their driver."""
-    return {
-        "journal": f"journal:{tmp_path / 'ledger.journal'}",
-        "sqlite": f"sqlite:///{tmp_path / 'ledger.db'}",
-    }[request.param]
+    return storage_url(request, tmp_path, request.param)
 
 
 # Budgets
@@ -243,8 +237,8 @@ def test_asking_twice_under_one_name_gives_one_trial(journal: str) -> None:
     assert len(ledger.facts().trials) == 1
 
 
-def test_a_note_stays_with_its_trial(journal: str) -> None:
-    walk = Walk(small(), journal)
+def test_a_note_stays_with_its_trial(lasting_url: str) -> None:
+    walk = Walk(small(), lasting_url)
     ray_trial_id = walk.issue()
     assert ray_trial_id is not None
     walk.ledger.note(ray_trial_id, "mlflow_run_id", "abc")
@@ -306,8 +300,8 @@ def test_a_lost_look_at_the_test_split_is_taken_again(journal: str) -> None:
 # Restarts
 
 
-def test_what_was_left_running_is_issued_first_with_its_attempt_raised(journal: str) -> None:
-    walk = Walk(small(), journal)
+def test_what_was_left_running_is_issued_first_with_its_attempt_raised(lasting_url: str) -> None:
+    walk = Walk(small(), lasting_url)
     for _ in range(3):
         walk.issue()
     before = {s.key: s for s in walk.issued}
@@ -461,8 +455,8 @@ def test_the_choice_is_the_best_mean_over_seeds(journal: str) -> None:
         assert facts.strata[cell.stratum].chosen == (min(means, key=lambda key: means[key]),)
 
 
-def test_only_seeds_of_the_chosen_config_are_tested_each_once(journal: str) -> None:
-    walk = Walk(small("confirm.num_configs=2", "confirm.num_seeds=3"), journal)
+def test_only_seeds_of_the_chosen_config_are_tested_each_once(lasting_url: str) -> None:
+    walk = Walk(small("confirm.num_configs=2", "confirm.num_seeds=3"), lasting_url)
     facts = walk.run()
     for stratum, known in facts.strata.items():
         chosen = {t.number for t in phase(facts, "confirm") if t.stratum == stratum
@@ -572,8 +566,8 @@ def test_a_failure_is_retried_once_under_a_new_number_beyond_the_budget(
     assert stay == list(before.trials)
 
 
-def test_a_retry_that_waits_survives_a_restart(journal: str) -> None:
-    walk = Walk(small(), journal)
+def test_a_retry_that_waits_survives_a_restart(lasting_url: str) -> None:
+    walk = Walk(small(), lasting_url)
     failed = walk.issue()
     assert failed is not None
     walk.close(failed, "FAIL", "bad luck")
