@@ -114,3 +114,11 @@ def test_nearer_images_have_the_lower_distance(tmp_path: Path) -> None:
     assert near.recall > far.recall
     assert protocol.features == "classifier of digits"
     assert protocol.reference == "digits:test"
+
+
+def test_the_name_of_a_split_is_printed_as_it_was_written(tmp_path: Path) -> None:
+    out = io.StringIO()
+    config = FIDConfig(features="pixels")
+    console = Console(file=out, width=200)
+    tell_image_distance("digits:train", "digits:test", config, None, tmp_path / "s", console)
+    assert "digits:train: 1,079 images of 1×8×8, 17 levels" in out.getvalue()
