@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from search_spaces import StudySpec, check_extension, load_space
+from study.enqueue import load_wish
 from study.layout import (
     Layout,
     discard_if_empty,
@@ -38,6 +39,7 @@ class Options:
     name: str | None = None
     time_limit: float | None = None
     sources: tuple[str, ...] = ()
+    enqueue: tuple[Path, ...] = ()
 
 
 def run_study(
@@ -105,12 +107,15 @@ def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console)
         spec = _extended(layout, stored, spec, options, console)
     else:
         spec = _found(layout, spec, options, console)
+    wishes = [load_wish(path, spec) for path in options.enqueue]
     make_folders(layout)
     with hold(layout.lock):
         save_settings(layout, options.ledger, options.tracking_uri)
         if spec != stored:
             spec = layout.save_spec(spec)
         ledger = Ledger(spec, ledger_url(layout))
+        for wish in wishes:
+            ledger.enqueue(wish.stratum, wish.params, wish.overrides)
         return _run(layout, spec, ledger, options, console)
 
 

@@ -44,6 +44,14 @@ Source = Annotated[
         " or test in each file name, such as 'cifar10=data/cifar10_*.parquet'.",
     ),
 ]
+Enqueue = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="A config to try first in its stratum: an exported YAML, or one with its stratum and"
+        " the fields that it sets.",
+    ),
+]
 STUDIES = Path("studies")
 
 

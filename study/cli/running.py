@@ -22,6 +22,7 @@ def run(
     name: option.StudyName = None,
     time_limit: option.TimeLimit = None,
     source: option.Source = None,
+    enqueue: option.Enqueue = None,
 ) -> None:
     """Search, confirm, test, report, export; run it again to resume."""
     from study.launch import run_study
@@ -37,6 +38,7 @@ def run(
         name=name,
         time_limit=time_limit,
         sources=tuple(source or ()),
+        enqueue=tuple(enqueue or ()),
     )
     raise typer.Exit(outcome.exit_code)
 

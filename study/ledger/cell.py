@@ -17,6 +17,7 @@ from study.ledger.pruning import Pruning, build_pruner
 from study.ledger.question import keep_question
 from study.ledger.sampling import build_sampler, suggest
 from trainables.config import TrialConfig
+from trainables.error import InputError
 from trainables.seed import derive_seed
 from trainables.suggestion import Suggestion
 
@@ -114,7 +115,27 @@ class Cell:
         trial.set_user_attr("control", self._is_control(trial.number))
         domains = self.spec.domains_of(self.stratum)
         seed_parts = (self.spec.seed, self.stratum, trial.number)
-        return suggest(self.search, trial, domains, self._sampler, seed_parts)
+        drawn = suggest(self.search, trial, domains, self._sampler, seed_parts)
+        return {**trial.user_attrs.get("overrides", {}), **drawn}
+
+    def enqueue(self, params: dict[str, Any], overrides: dict[str, Any]) -> bool:
+        """A trial to be asked for next, within the budget; False where it was enqueued before.
+
+        Raises:
+            InputError: the budget is spent.
+        """
+        wish = {"params": params, "overrides": overrides}
+        trials = self.search.get_trials(deepcopy=False)
+        if any(trial.user_attrs.get("enqueued") == wish for trial in trials):
+            return False
+        if self.search_left <= num_trials(self.search, TrialState.WAITING):
+            raise InputError(
+                f"the budget of {self.stratum} is spent, so nothing more can be tried there; raise"
+                " budget.trials_per_stratum"
+            )
+        attributes = {"enqueued": wish, "overrides": overrides}
+        self.search.enqueue_trial(params, user_attrs=attributes)
+        return True
 
     def _sampler(self, seed: int) -> BaseSampler:
         return build_sampler(self.spec.search.sampler, self.spec.budget.trials_per_stratum, seed)

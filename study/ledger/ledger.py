@@ -17,7 +17,7 @@ from typing import Any
 import optuna
 from optuna.trial import Trial
 
-from search_spaces import StudySpec
+from search_spaces import Stratum, StudySpec
 from study.failure import Failure, FailureKind
 from study.ledger.agenda import Agenda
 from study.ledger.cell import open_cell
@@ -170,6 +170,20 @@ class Ledger:
         """Asks for a new number, beyond the budget, for every FAIL not retried yet."""
         studies = [study for cell in self._cells for study in (cell.search, cell.confirm)]
         return sum(retry_failed(study) for study in studies)
+
+    def enqueue(self, stratum: Stratum, params: dict[str, Any], overrides: dict[str, Any]) -> bool:
+        """Tries a config next in its stratum, counted in the budget; once, however often asked.
+
+        Args:
+            stratum: one of the study's.
+            params: values of fields that the search varies; the others are drawn.
+            overrides: values of other fields.
+
+        Raises:
+            InputError: the stratum's budget is spent.
+        """
+        cell = next(cell for cell in self._cells if cell.stratum == stratum)
+        return cell.enqueue(params, overrides)
 
     def add_confirm_seeds(self, num_seeds: int) -> None:
         """More seeds for the configs that stand, in every stratum."""

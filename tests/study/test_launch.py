@@ -9,6 +9,8 @@ from search_spaces import DatasetFacts, StudySpec
 from study import launch
 from study.layout import Layout, open_layout
 from study.ledger import Ledger
+from study.lock import hold
+from study.record import load_records
 from tests.study.walk import Walk, small
 from trainables.config import ImageFormat
 from trainables.error import InputError
@@ -64,3 +66,31 @@ def test_an_edited_spec_is_told_by_the_ledger_and_loses_nothing(tmp_path: Path) 
         with pytest.raises(InputError, match=r"budget\.max_epochs"):
             start(tmp_path, *overrides)
     assert Ledger.read(url, "small") == facts
+
+
+def test_deleted_trial_folders_take_no_result_with_them(tmp_path: Path) -> None:
+    """Curves and weights are gone; what was decided is in the ledger."""
+    start(tmp_path)
+    layout = open_layout(tmp_path, "small")
+    walk = Walk(layout.load_spec(), f"journal:{layout.journal}")
+    walk.ledger.next("left under way")
+    facts = walk.ledger.facts()
+    assert not (layout.study / "trials").exists()
+    known = {(r.phase, r.stratum, r.number): (r.state, r.rungs, r.value)
+             for r in load_records(tmp_path, "small")}  # fmt: skip
+    assert known == {(t.phase, t.stratum, t.number): (t.state, t.rungs, t.value)
+                     for t in facts.trials}  # fmt: skip
+    again = Ledger(walk.spec, f"journal:{layout.journal}").next("again")
+    assert again is not None
+    assert again.attempt == 2
+
+
+@pytest.mark.parametrize("since", ["1970-01-01T00:00:00+00:00", "2199-01-01T00:00:00+00:00"])
+def test_a_clock_that_jumped_neither_frees_nor_keeps_a_study(tmp_path: Path, since: str) -> None:
+    """The kernel holds the lock, not a time: what a dead driver wrote there binds nobody."""
+    start(tmp_path)
+    lock = open_layout(tmp_path, "small").lock
+    lock.write_text(f'{{"host": "here", "process": 1, "since": "{since}"}}')
+    start(tmp_path)
+    with hold(lock), pytest.raises(InputError, match="already run by"):
+        start(tmp_path)
