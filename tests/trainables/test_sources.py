@@ -215,3 +215,10 @@ def test_torchvision_takes_what_a_download_asks_of_it() -> None:
     celeba = inspect.signature(datasets.CelebA).parameters
     assert {"split", "target_type", "download"} <= set(celeba)
     assert datasets.FashionMNIST.__init__ is datasets.MNIST.__init__
+
+
+def test_what_a_killed_download_left_is_removed(torchvision: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / ".cifar10.download").mkdir()
+    (tmp_path / ".cifar10.download" / "half.tar.gz").write_text("half an archive")
+    prepared = prepare_dataset("cifar10", None, tmp_path)
+    assert list(tmp_path.iterdir()) == [prepared.path]
