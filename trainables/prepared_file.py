@@ -99,7 +99,9 @@ def read_prepared(
     shape = (batch.num_rows, prepared.format.channels, size, size)
     num_bytes = batch.num_rows * prepared.format.num_dimensions
     images = np.frombuffer(batch.column(0).buffers()[1], np.uint8, num_bytes)
-    return images.reshape(shape), batch.column(1).to_numpy()
+    # Not by to_numpy(): that loads pandas, which takes a second.
+    labels = np.frombuffer(batch.column(1).buffers()[1], np.int64, batch.num_rows)
+    return images.reshape(shape), labels
 
 
 def read_splits(prepared: PreparedDataset) -> Splits:

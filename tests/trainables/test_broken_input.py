@@ -222,6 +222,18 @@ def label_too_large(at: Path, pictures: Any) -> str:
     return source
 
 
+def partition_that_lacks_an_image(at: Path, pictures: Any) -> str:
+    tree = pictures.write_tree(at / "tree", "img_align_celeba/1.png", "img_align_celeba/2.png")
+    (tree / "list_eval_partition.txt").write_text("1.png 0\n")
+    return str(tree)
+
+
+def partition_of_other_numbers(at: Path, pictures: Any) -> str:
+    tree = pictures.write_tree(at / "tree", "img_align_celeba/1.png")
+    (tree / "list_eval_partition.txt").write_text("1.png 3\n")
+    return str(tree)
+
+
 BROKEN: dict[Break, str] = {
     empty_folder: "empty holds no images$",
     only_text: r"texts holds no images \(.png.*it has .txt",
@@ -259,6 +271,8 @@ BROKEN: dict[Break, str] = {
     truncated_parquet: "x_test.parquet is no Parquet file, or is cut short",
     ambiguous_shard: "x_train_test.parquet says train and test",
     deep_image_in_parquet: "image 0 of .*x_test.parquet has more than eight bits",
+    partition_that_lacks_an_image: "does not say the split of img_align_celeba/2.png",
+    partition_of_other_numbers: "line 1 of .*list_eval_partition.txt is no image name",
     label_too_large: "has the label 18446744073709551615, too large",
 }
 

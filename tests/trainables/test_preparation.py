@@ -521,3 +521,18 @@ def test_an_interrupted_preparation_leaves_nothing(numbered: Path, tmp_path: Pat
     with pytest.raises(KeyboardInterrupt):
         prepare_dataset("x", glob_of(numbered), tmp_path / "data", progress=interrupt)
     assert files_in(tmp_path / "data") == []
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from trainables.prepared_file import find_prepared, read_splits
+images, labels = read_splits(find_prepared("x", Path(sys.argv[1])))["test"]
+assert labels.tolist() == [20, 21, 22, 23, 24]
+assert not {"pandas", "torch"} & set(sys.modules)
+"""
+
+
+def test_opening_loads_nothing_heavy(numbered: Path, tmp_path: Path) -> None:
+    prepare_dataset("x", glob_of(numbered), tmp_path / "data")
+    subprocess.run([sys.executable, "-c", OPENING, str(tmp_path / "data")], check=True)

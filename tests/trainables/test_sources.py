@@ -127,6 +127,19 @@ def test_a_folder_of_shards_is_a_source(tmp_path: Path, pictures: Any) -> None:
     assert by_folder.fingerprint == by_glob.fingerprint
 
 
+def test_celeba_by_hand_has_its_official_splits(pictures: Any, tmp_path: Path) -> None:
+    names = [f"img_align_celeba/{number:06}.png" for number in range(1, 7)]
+    tree = pictures.write_tree(tmp_path / "tree", *names)
+    lines = [f"{number:06}.png {part}" for number, part in zip(range(1, 7), "002011", strict=True)]
+    (tree / "list_eval_partition.txt").write_text("\n".join(lines))
+    splits = read_splits(prepare_dataset("celeba", str(tree), tmp_path / "data"))
+    expected = {"train": [0, 1, 3], "validation": [4, 5], "test": [2]}
+    for split, seeds in expected.items():
+        pixels = [np.asarray(pictures.picture(seed)).transpose(2, 0, 1) for seed in seeds]
+        np.testing.assert_array_equal(splits[split][0], pixels)
+        assert set(splits[split][1].tolist()) == {-1}
+
+
 @pytest.mark.parametrize("crop", ["reference", "148", "140"])
 def test_a_crop_is_that_of_torchvisions_transforms(
     crop: Crop, pictures: Any, tmp_path: Path
@@ -215,3 +228,10 @@ def test_torchvision_takes_what_a_download_asks_of_it() -> None:
     celeba = inspect.signature(datasets.CelebA).parameters
     assert {"split", "target_type", "download"} <= set(celeba)
     assert datasets.FashionMNIST.__init__ is datasets.MNIST.__init__
+
+
+def test_what_a_killed_download_left_is_removed(torchvision: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / ".cifar10.download").mkdir()
+    (tmp_path / ".cifar10.download" / "half.tar.gz").write_text("half an archive")
+    prepared = prepare_dataset("cifar10", None, tmp_path)
+    assert list(tmp_path.iterdir()) == [prepared.path]

@@ -7,6 +7,7 @@ from trainables.sources.archive import ZipSource
 from trainables.sources.download import DOWNLOADABLE, DownloadSource
 from trainables.sources.folder import FolderSource
 from trainables.sources.parquet import ParquetSource, shard_images
+from trainables.sources.partition import PARTITION, PartitionSource
 from trainables.sources.source import WHOLE, Source, SourceImage
 
 __all__ = [
@@ -20,8 +21,8 @@ def open_source(name: str, where: str | None, folder: Path) -> Source:
 
     Args:
         name: the set's.
-        where: a folder of images or of Parquet shards, a zip, or a glob of Parquet shards; None
-            for torchvision's download.
+        where: a folder of images (CelebA's with its partition) or of Parquet shards, a zip, or a
+            glob of Parquet shards; None for torchvision's download.
         folder: where prepared files lie; a download goes beside them.
 
     Raises:
@@ -49,4 +50,6 @@ def _of_folder(path: Path) -> Source:
         has_shards = any(file.suffix.lower() == ".parquet" for file in path.iterdir())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    return ParquetSource(f"{path}/*.parquet") if has_shards else FolderSource(path)
+    if has_shards:
+        return ParquetSource(f"{path}/*.parquet")
+    return PartitionSource(path) if (path / PARTITION).is_file() else FolderSource(path)

@@ -30,7 +30,10 @@ _SPLIT_WORDS = {
     "svhn": {"train": "train", "test": "test"},
 }
 _OTHERS = "give the images with --source instead: a folder, a zip of one, or Parquet shards"
-_HINTS = {"celeba": "Google Drive limits how often CelebA is fetched a day; wait, or "}
+_HINTS = {
+    "celeba": "Google Drive limits how often CelebA is fetched a day; wait, fetch"
+    " img_align_celeba and list_eval_partition.txt by hand into one folder, or "
+}
 
 
 class DownloadSource(Source):
