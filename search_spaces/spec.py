@@ -57,13 +57,21 @@ _VARIED = (*CHOOSABLE, "departures")
 
 
 class DataSpec(Frozen):
-    """What is taken of each data set; see `trainables.config.DataConfig`."""
+    """What is taken of each data set; see `trainables.config.DataConfig`.
+
+    `flip` is for all of them, or names those that it is for.
+    """
 
     num_images: PositiveInt | None = None
     resize: Literal[32, 64] | None = None
     dequantise: bool = True
-    flip: bool = False
+    flip: bool | tuple[Slug, ...] = False
     split_seed: int = 0
+
+    def of(self, dataset: str) -> dict[str, Any]:
+        """The fields of `DataConfig` that these are for one data set."""
+        flip = self.flip if isinstance(self.flip, bool) else dataset in self.flip
+        return self.model_dump() | {"dataset": dataset, "flip": flip}
 
 
 class DatasetFacts(Frozen):
@@ -201,7 +209,7 @@ class StudySpec(Frozen):
             ValueError: an override names no field, or its value is not allowed there.
         """
         facts = self.datasets.get(stratum.dataset)
-        data = self.data.model_dump() | {"dataset": stratum.dataset}
+        data = self.data.of(stratum.dataset)
         if facts is not None:
             data |= facts.model_dump()
         elif stratum.dataset not in KNOWN_FORMATS:

@@ -127,7 +127,7 @@ def _names(spec: StudySpec) -> dict[str, str]:
 def _facts(spec: StudySpec, name: str, folder: Path) -> DatasetFacts:
     found = found_format(name, folder)
     image = found.model_copy(update={"size": spec.data.resize or found.size})
-    config = DataConfig(dataset=name, format=image, **spec.data.model_dump())
+    config = DataConfig(format=image, **spec.data.of(name))
     return DatasetFacts(format=image, fingerprint=load_dataset(config, folder).fingerprint)
 
 

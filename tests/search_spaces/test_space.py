@@ -443,6 +443,7 @@ def test_a_table_of_the_paper_is_the_paper_s() -> None:
         assert (config.optimizer.learning_rate, config.optimizer.batch_size) == (5e-4, 100)
         assert config.optimizer.gradient_clip == 0.25
         assert not config.has_bound
+        assert config.data.flip == (stratum.dataset == "cifar10")
 
 
 @pytest.mark.parametrize("name", ["beta_schedules", "num_steps", "kl_annealing"])
