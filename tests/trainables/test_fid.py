@@ -1,6 +1,9 @@
+import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -396,6 +399,45 @@ def test_the_option_goes_before_the_variable_and_the_variable_before_the_hub(
     monkeypatch.setenv("STUDY_INCEPTION_WEIGHTS", str(one))
     assert inception_weights(None) == one
     assert inception_weights(str(two)) == two
+
+
+def fake_download(content: bytes | OSError) -> Callable[..., None]:
+    """torch's own, as far as it goes without a network: what comes is hashed, then kept."""
+
+    def download(url: str, path: str, hash_prefix: str) -> None:
+        if isinstance(content, OSError):
+            raise content
+        digest = hashlib.sha256(content).hexdigest()
+        if not digest.startswith(hash_prefix):
+            raise RuntimeError(f'invalid hash value (expected "{hash_prefix}", got "{digest}")')
+        Path(path).write_bytes(content)
+
+    return download
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(OSError("no route to host"), "no route to host"), (b"another file", "invalid hash value")],
+)
+def test_a_download_that_fails_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any, complaint: str
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fake_download(content))
+    with pytest.raises(InputError, match=complaint):
+        inception_weights("download")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_weights_that_were_fetched_are_not_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fake_download(OSError("asked again")))
+    there = tmp_path / "checkpoints" / "weights-inception-2015-12-05-6726825d.pth"
+    there.parent.mkdir()
+    there.touch()
+    assert inception_weights("download") == there
 
 
 class Evil:

@@ -17,7 +17,7 @@ class FIDConfig(Frozen):
 
     `features` is `classifier` (a small one, trained once on the train part of the data, or on
     that of `classifier_dataset`, for data without labels), `inception` (torch-fidelity's, needs
-    its `weights`), or `pixels` (the levels themselves, for tiny images).
+    its `weights`: a path, or `download`), or `pixels` (the levels themselves, for tiny images).
     """
 
     features: Literal["classifier", "inception", "pixels"] = "classifier"

@@ -1,4 +1,4 @@
-"""Inception V3 as torch-fidelity has it, with weights from a file: nothing is downloaded."""
+"""Inception V3 as torch-fidelity has it, with weights from a file, or fetched where asked for."""
 
 import os
 import pickle
@@ -22,6 +22,7 @@ from trainables.fid.extractor import Extractor, Images
 INCEPTION_VARIABLE = "STUDY_INCEPTION_WEIGHTS"
 INCEPTION_FILE: str = URL_INCEPTION_V3.rpartition("/")[2]
 INCEPTION_BATCH = 50
+DOWNLOAD = "download"
 
 
 class InceptionFeatures(Extractor):
@@ -60,9 +61,14 @@ class InceptionFeatures(Extractor):
 def inception_weights(option: str | None) -> Path | None:
     """Where Inception's weights are: the option, the environment, or torch's own cache.
 
+    The option `download` fetches them into that cache, unless they are there.
+
     Raises:
-        InputError: the option or the variable names a file that does not exist.
+        InputError: the option or the variable names a file that does not exist, or the download
+            breaks off or is another file.
     """
+    if option == DOWNLOAD:
+        return _hub_file() if _hub_file().is_file() else _downloaded(_hub_file())
     named = option or os.environ.get(INCEPTION_VARIABLE)
     if named:
         path = Path(named).expanduser()
@@ -70,6 +76,20 @@ def inception_weights(option: str | None) -> Path | None:
             raise _no_weights(str(path))
         return path
     return _hub_file() if _hub_file().is_file() else None
+
+
+def _downloaded(path: Path) -> Path:
+    # The file's name ends with the beginning of its SHA-256, which is checked before it is kept.
+    digest = path.stem.rpartition("-")[2]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=digest)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"the Inception weights could not be fetched from {URL_INCEPTION_V3} ({error}); fetch"
+            " them by hand and point to them with fid.weights=PATH"
+        ) from error
+    return path
 
 
 def _hub_file() -> Path:
@@ -80,7 +100,8 @@ def _hub_file() -> Path:
 def _no_weights(looked_for: str) -> InputError:
     return InputError(
         f"there are no Inception weights at {looked_for}; point to {INCEPTION_FILE} with"
-        f" fid.weights=PATH or the variable {INCEPTION_VARIABLE}, or use fid.features=classifier"
+        f" fid.weights=PATH or the variable {INCEPTION_VARIABLE}, fetch it with"
+        " fid.weights=download, or use fid.features=classifier"
     )
 
 
