@@ -16,7 +16,7 @@ from trainables.fid import LabelledImages
 from trainables.picture import decode, exact_pixels, format_of
 from trainables.prepared_file import SPLITS
 from trainables.seed import derive_seed
-from trainables.sources import FolderSource, SourceImage, shard_images
+from trainables.sources import SourceImage, folder_images, shard_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def load_image_set(text: str, folder: Path, num_images: int | None) -> ImageSet:
     if path.suffix in (".yaml", ".yml"):
         return _sampled(text, path, num_images)
     if path.is_dir():
-        found = _read(text, FolderSource(path).images())
+        found = _read(text, folder_images(path))
     elif path.suffix == ".parquet" or any(sign in text for sign in "*?["):
         found = _read(text, shard_images(text))
     else:

@@ -5,14 +5,14 @@ from pathlib import Path
 from trainables.error import InputError
 from trainables.sources.archive import ZipSource
 from trainables.sources.download import DOWNLOADABLE, DownloadSource
-from trainables.sources.folder import FolderSource
+from trainables.sources.folder import FolderSource, folder_images
 from trainables.sources.parquet import ParquetSource, shard_images
 from trainables.sources.partition import PARTITION, PartitionSource
 from trainables.sources.source import WHOLE, Source, SourceImage
 
 __all__ = [
-    "DOWNLOADABLE", "WHOLE", "FolderSource", "Source", "SourceImage", "open_source",
-    "shard_images",
+    "DOWNLOADABLE", "WHOLE", "Source", "SourceImage", "folder_images",
+    "open_source", "shard_images",
 ]  # fmt: skip
 
 

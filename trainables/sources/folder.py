@@ -8,7 +8,7 @@ from typing import Any
 
 from trainables.error import InputError
 from trainables.sources.source import Source, SourceImage
-from trainables.sources.tree import Leaf, leaves
+from trainables.sources.tree import IMAGE_SUFFIXES, Leaf, leaves
 
 
 class FolderSource(Source):
@@ -34,16 +34,28 @@ class FolderSource(Source):
     def images(self) -> Iterator[SourceImage]:
         """In the order of their paths."""
         for leaf in self._leaves:
-            path = self.folder / leaf.path
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise InputError(f"{path} cannot be read: {error.strerror}") from error
-            yield SourceImage(data, leaf.label, str(path))
+            yield _image(self.folder / leaf.path, leaf.label)
 
     @cached_property
     def _leaves(self) -> list[Leaf]:
         return leaves(_paths_below(self.folder), str(self.folder))
+
+
+def folder_images(folder: Path) -> Iterator[SourceImage]:
+    """All image files below a folder, however it is laid out, without labels.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    paths = sorted(path for path in _paths_below(folder) if path.lower().endswith(IMAGE_SUFFIXES))
+    return (_image(folder / path, -1) for path in paths)
+
+
+def _image(path: Path, label: int) -> SourceImage:
+    try:
+        return SourceImage(path.read_bytes(), label, str(path))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _paths_below(folder: Path) -> Iterator[str]:
