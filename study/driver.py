@@ -4,11 +4,11 @@ Ray's searcher and scheduler are adapters around this object; tests and simulati
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from study.failure import Failure, FailureKind
-from study.ledger import Ending, Ledger, pruned_at
+from study.ledger import Ended, Ending, Ledger, pruned_at
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 
@@ -22,10 +22,8 @@ class Observer(Protocol):
     def measured(self, suggestion: Suggestion, measurements: Sequence[Measurement]) -> None:
         """A trial reported epochs; those of a resumed trial may come again."""
 
-    def ended(
-        self, suggestion: Suggestion, state: str, reason: str, test: dict[str, Any] | None
-    ) -> None:
-        """An issue ended: COMPLETE, PRUNED, FAIL, LOST (to be issued again), or TESTED."""
+    def ended(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> None:
+        """An issue ended, as the ledger has it; `test` holds the result on the test split."""
 
 
 class Driver:
@@ -155,9 +153,8 @@ class Driver:
         self._stuck.discard(ray_trial_id)
         cost = {"epochs": len(costs), "seconds": sum(costs.values())}
         if failure is not None:
-            reason = f"{failure.kind}: {failure.reason}"
-            state = self.ledger.fail(ray_trial_id, failure, cost=cost)
+            ended = self.ledger.fail(ray_trial_id, failure, cost=cost)
         else:
-            state = self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
+            ended = self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
         for observer in self.observers:
-            observer.ended(suggestion, "TESTED" if test else state, reason, test)
+            observer.ended(suggestion, ended, test)

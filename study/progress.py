@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces import Stratum, StudySpec
-from study.ledger import LedgerFacts
+from study.ledger import Ended, LedgerFacts
 from study.number import duration_text
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
@@ -75,18 +75,16 @@ class Progress:
             row.running[suggestion.key] = self._seen[suggestion.key] = measurements[-1].epoch
         _improve(row, [m.val_fid for m in measurements if m.val_fid is not None])
 
-    def ended(
-        self, suggestion: Suggestion, state: str, reason: str, test: Mapping[str, Any] | None
-    ) -> None:
+    def ended(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> None:
         """An issue ended."""
         row = self.rows[Stratum.parse(suggestion.stratum)]
         row.running.pop(suggestion.key, None)
-        if state == "TESTED":
+        if ended.state == "TESTED":
             row.tested += 1
-        elif state != "LOST" and suggestion.phase != "test":
-            self._phase(row, suggestion.phase)[state] += 1
+        elif ended.state != "LOST" and suggestion.phase != "test":
+            self._phase(row, suggestion.phase)[ended.state] += 1
         if not self.console.is_terminal:
-            self.console.print(self._line(suggestion, state, reason, test), highlight=False)
+            self.console.print(self._line(suggestion, ended, test), highlight=False)
 
     @property
     def num_done(self) -> int:
@@ -105,18 +103,21 @@ class Progress:
             planned += budget.trials_per_stratum + row.num_confirmed + num_tests
         return max(self.num_done, planned)
 
-    def _line(
-        self, suggestion: Suggestion, state: str, reason: str, test: Mapping[str, Any] | None
-    ) -> str:
+    def _line(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> str:
         row = self.rows[Stratum.parse(suggestion.stratum)]
         words = [f"[{self.num_done}/{self.num_planned}]".ljust(9), suggestion.phase.ljust(7)]
-        words += [suggestion.stratum.ljust(22), f"#{suggestion.number}".ljust(4), state.ljust(8)]
+        words += [
+            suggestion.stratum.ljust(22),
+            f"#{suggestion.number}".ljust(4),
+            ended.state.ljust(8),
+        ]
         if test is not None:
             words.append(f"test FID {test['test_fid']:.2f}")
         elif row.best_fid is not None:
             words.append(f"best FID {row.best_fid:.2f}")
-        if reason:
-            words.append(f"({reason})")
+        if ended.reason:
+            kind = f"{ended.failure}: " if ended.failure else ""
+            words.append(f"({kind}{ended.reason})")
         return f"{' '.join(words)}  {self._pace()}".replace("[", r"\[")
 
     def _pace(self) -> str:

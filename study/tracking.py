@@ -18,6 +18,7 @@ import mlflow
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from study.ledger import Ended
 from study.protocol import protocol_hash
 from study.record import TestResult, TrialRecord
 from trainables.checkpoint import newest_checkpoint
@@ -80,15 +81,13 @@ class Tracker:
         """The epochs that are not logged yet, in one batch."""
         self._log_epochs(self._run(suggestion.key, suggestion.config), measurements)
 
-    def ended(
-        self, suggestion: Suggestion, state: str, reason: str, test: Mapping[str, Any] | None
-    ) -> None:
+    def ended(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> None:
         """Final state, reason and artifacts; or the result on the test split."""
         run_id = self._run(suggestion.key, suggestion.config)
         if suggestion.phase == "test":
             self._log_test(run_id, suggestion.config, test)
-        elif state in STATUS:
-            self._finish(run_id, suggestion.trial_path, state, reason)
+        elif ended.state in STATUS:
+            self._finish(run_id, suggestion.trial_path, ended.state, ended.reason)
 
     def sync(self, records: Sequence[TrialRecord]) -> None:
         """Makes every trial's run say what its record says."""

@@ -9,6 +9,8 @@ import pytest
 # few cores are many times slower than one thread each.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
+# Ray's workers run at a lower priority, which starves them where other tests want the same cores.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 (the name that Ray reads)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """How a trial ends: its final state, or another attempt as far as its failure's kind allows."""
 
 from collections import Counter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
@@ -13,6 +13,20 @@ _KEPT: tuple[str, ...] = ("slot", "overrides")  # what makes a trial the one it 
 Ending = Literal["COMPLETE", "PRUNED", "FAIL", "LOST"]
 
 
+class Ended(NamedTuple):
+    """How an issue ended in the ledger.
+
+    Attributes:
+        state: LOST where it is to be issued again, TESTED for a test, else its final state.
+        reason: one sentence, as the ledger keeps it; empty where there is nothing to say.
+        failure: the kind of failure; empty where it did not fail.
+    """
+
+    state: Ending | Literal["TESTED"]
+    reason: str = ""
+    failure: str = ""
+
+
 def tell(
     study: Study,
     trial: Trial,
@@ -21,11 +35,10 @@ def tell(
     *,
     failure: Failure | None = None,
     cost: dict[str, float] | None = None,
-) -> Ending:
+) -> Ended:
     """Writes a trial's final state, and just before it why, of which kind, and what it took.
 
-    Returns:
-        The state; COMPLETE without a FID at the last epoch is a FAIL.
+    COMPLETE without a FID at the last epoch is a FAIL.
     """
     value = None
     if state == "COMPLETE":
@@ -34,20 +47,21 @@ def tell(
         if value is None:
             why = f"it ended without a FID at its last epoch, {last}"
             state, failure = "FAIL", Failure(FailureKind.INVALID, why)
+    kind = ""
     if failure is not None:
-        reason = failure.reason
-        trial.set_user_attr("failure", str(failure.kind))
+        reason, kind = failure.reason, str(failure.kind)
+        trial.set_user_attr("failure", kind)
     if reason:
         trial.set_user_attr("reason", reason)
     if cost is not None:
         trial.set_user_attr("cost", cost)
     study.tell(trial, value, state=TrialState[state])
-    return state
+    return Ended(state, reason, kind)
 
 
 def take_back(
     study: Study, trial: Trial, failure: Failure, cost: dict[str, float] | None
-) -> Ending:
+) -> Ended:
     """Remembers a failed attempt: LOST where the trial is to be issued again, else its FAIL."""
     attempt = trial.user_attrs.get("attempt", 0)
     told = {"kind": str(failure.kind), "reason": failure.reason, "attempt": attempt}
@@ -55,7 +69,7 @@ def take_back(
     trial.set_user_attr(FAILURES, failures)
     num_times = Counter(known["kind"] for known in failures)[failure.kind]
     if num_times <= RETRIES[failure.kind]:
-        return "LOST"
+        return Ended("LOST", failure.reason, str(failure.kind))
     if num_times > 1:
         failure = Failure(failure.kind, f"{failure.kind} {num_times} times: {failure.reason}")
     return tell(study, trial, "FAIL", failure=failure, cost=cost)

@@ -21,7 +21,7 @@ from search_spaces import Stratum, StudySpec
 from study.failure import Failure, FailureKind
 from study.ledger.agenda import Agenda
 from study.ledger.cell import open_cell
-from study.ledger.ending import Ending, retry_failed, take_back, tell
+from study.ledger.ending import Ended, Ending, retry_failed, take_back, tell
 from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
 from study.ledger.issue import Issue
 from study.ledger.storage import open_for_reading, open_storage, release
@@ -111,7 +111,7 @@ class Ledger:
         *,
         cost: dict[str, float] | None = None,
         test: dict[str, Any] | None = None,
-    ) -> Ending:
+    ) -> Ended:
         """Ends an issue: the trial's final state, or LOST, after which it is issued again.
 
         Args:
@@ -129,7 +129,7 @@ class Ledger:
             return self.fail(ray_trial_id, Failure(FailureKind.LOST, reason), cost=cost)
         issue = self._issued.pop(ray_trial_id, None)
         if issue is None:
-            return state
+            return Ended(state, reason)
         if issue.trial is None:
             return self._close_test(issue, Failure(FailureKind.INVALID, reason), test)
         study = issue.cell.study(issue.suggestion.phase)
@@ -137,7 +137,7 @@ class Ledger:
 
     def fail(
         self, ray_trial_id: str, failure: Failure, *, cost: dict[str, float] | None = None
-    ) -> Ending:
+    ) -> Ended:
         """Ends an attempt that failed: LOST where its kind is tried again, else FAIL.
 
         Args:
@@ -147,14 +147,14 @@ class Ledger:
         """
         issue = self._issued.pop(ray_trial_id, None)
         if issue is None:
-            return "LOST"
+            return Ended("LOST", failure.reason, str(failure.kind))
         if issue.trial is None:
             return self._close_test(issue, failure, None)
         study = issue.cell.study(issue.suggestion.phase)
-        ending = take_back(study, issue.trial, failure, cost)
-        if ending == "LOST":
+        ended = take_back(study, issue.trial, failure, cost)
+        if ended.state == "LOST":
             self._agenda.take_up_again(issue)
-        return ending
+        return ended
 
     def resource_factor(self, ray_trial_id: str) -> int:
         """How many times the resources of a trial an issue takes."""
@@ -191,18 +191,18 @@ class Ledger:
             extra = cell.confirm.user_attrs.get("extra_seeds", 0)
             cell.confirm.set_user_attr("extra_seeds", extra + num_seeds)
 
-    def _close_test(self, issue: Issue, failure: Failure, test: dict[str, Any] | None) -> Ending:
+    def _close_test(self, issue: Issue, failure: Failure, test: dict[str, Any] | None) -> Ended:
         key, number = issue.suggestion.key, issue.suggestion.number
         confirm = issue.cell.confirm
         if test is not None:
             if f"{TEST}{number}" not in confirm.user_attrs:
                 confirm.set_user_attr(f"{TEST}{number}", test)
-            return "COMPLETE"
+            return Ended("TESTED")
         if not self._agenda.is_given_up(key, failure.kind):
-            return "LOST"
+            return Ended("LOST", failure.reason, str(failure.kind))
         told = {"kind": str(failure.kind), "reason": failure.reason}
         confirm.set_user_attr(f"{TEST_FAILURE}{number}", told)
-        return "FAIL"
+        return Ended("FAIL", failure.reason, str(failure.kind))
 
     def _values(self, trial: Trial) -> dict[int, float]:
         return self._storage.get_trial(trial._trial_id).intermediate_values

@@ -1,6 +1,6 @@
 """The driver carries what workers return to the ledger, and tells observers in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from search_spaces import StudySpec, load_space
 from study.driver import Driver
 from study.failure import RETRIES, Failure, FailureKind
-from study.ledger import Ledger
+from study.ledger import Ended, Ledger
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 
@@ -29,10 +29,8 @@ class Recorder:
     def measured(self, suggestion: Suggestion, measurements: Sequence[Measurement]) -> None:
         self.heard.append(("measured", suggestion.key, [m.epoch for m in measurements]))
 
-    def ended(
-        self, suggestion: Suggestion, state: str, reason: str, test: dict[str, Any] | None
-    ) -> None:
-        self.heard.append(("ended", suggestion.key, state, reason, test))
+    def ended(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> None:
+        self.heard.append(("ended", suggestion.key, *ended, test))
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ def test_observers_hear_a_trial_begin_go_on_and_end(driver: Driver, recorder: Re
         ("measured", suggestion.key, [1, 2]),
         ("measured", suggestion.key, [3, 4]),
         ("measured", suggestion.key, [8]),
-        ("ended", suggestion.key, "COMPLETE", "", None),
+        ("ended", suggestion.key, "COMPLETE", "", "", None),
     ]
 
 
@@ -152,7 +150,7 @@ def test_a_failure_is_told_with_its_reason_and_the_study_goes_on(
 ) -> None:
     first = driver.issue("a")
     driver.fail("a", Failure(FailureKind.DIVERGED, "rate is nan in epoch 3"))
-    assert recorder.heard[-1][2:] == ("FAIL", "diverged: rate is nan in epoch 3", None)
+    assert recorder.heard[-1][2:] == ("FAIL", "rate is nan in epoch 3", "diverged", None)
     assert facts_of(driver).state == "FAIL"
     second = driver.issue("b")
     assert first is not None
@@ -230,7 +228,7 @@ def test_the_whole_way_is_search_confirm_test(driver: Driver, recorder: Recorder
     phases = [heard[1] for heard in recorder.heard if heard[0] == "began"]
     assert phases == ["search"] * 3 + ["confirm"] * 2 + ["test"] * 2
     tested = [heard for heard in recorder.heard if heard[2] == "TESTED"]
-    assert [heard[4] for heard in tested] == [{"test_fid": 9.0}] * 2
+    assert [heard[-1] for heard in tested] == [{"test_fid": 9.0}] * 2
     assert finish(driver, "late") is None
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from search_spaces import StudySpec
+from study.ledger import Ended
 from study.protocol import protocol_hash
 from study.tracking import Tracker
 from trainables.suggestion import Suggestion
@@ -24,7 +25,7 @@ def test_a_run_has_every_part_of_its_test_and_the_protocol(
         "reconstruction_fid": 3.0, "kid": 0.1, "precision": 0.5, "recall": 0.25,
         "fid_noise": 0.1,
     }  # fmt: skip
-    tracker.ended(suggestion, "TESTED", "", test)
+    tracker.ended(suggestion, Ended("TESTED"), test)
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("one")
     assert experiment is not None
