@@ -1,7 +1,7 @@
 """`study run`: search, confirm, test, report, export; run again to resume."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from search_spaces import StudySpec, check_extension, load_space
+from study.driver import Driver
 from study.enqueue import load_wish
+from study.failure import NodeLostError
 from study.layout import (
     Layout,
     discard_if_empty,
@@ -26,6 +28,8 @@ from study.progress import Progress
 from study.stop import Stop
 from trainables.checkpoint import file_hash
 from trainables.error import InputError
+
+NUM_NODES = 5  # one after the other; what kills them all will kill the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,6 @@ def _run_trials(
 ) -> None:
     from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
-    from study.driver import Driver
     from study.ray_adapter import cluster, run_trials
     from study.record import load_records
     from study.tracking import Tracker
@@ -213,8 +216,24 @@ def _run_trials(
         num_threads=spec.resources.cpus,
         plugins=spec.plugins,
     )
-    if not ledger.is_finished and not stop():
+
+    def run() -> None:
         # Listening begins after Ray has, which puts handlers of its own in place.
         with cluster(options.address), stop.listening(), progress.showing():
             run_trials(driver, workplace, datasets, spec.resources, layout.ray)
+
+    _outlive_nodes(run, driver, stop, console)
     tracker.sync(load_records(layout.storage, spec.name))
+
+
+def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console: Console) -> None:
+    """Runs trials; on a new node where the one before has died."""
+    for _ in range(NUM_NODES):
+        if driver.ledger.is_finished or stop():
+            return
+        try:
+            return run()
+        except NodeLostError as error:
+            driver.lose_all(str(error))
+            console.print(f"[yellow]note[/]: {error}; what ran there goes on on a new one")
+    stop.reason = f"the Ray node of this machine has died {NUM_NODES} times"
