@@ -19,13 +19,13 @@ from study.layout import (
     make_folders,
     open_layout,
     save_settings,
-    tracking_uri,
 )
 from study.ledger import Ledger
 from study.lock import hold
 from study.outcome import Outcome, conclude
 from study.progress import Progress
 from study.stop import Stop
+from study.tracking.address import check_tracking_uri
 from trainables.checkpoint import file_hash
 from trainables.error import InputError
 
@@ -68,6 +68,8 @@ def run_study(
         InputError: something is wrong with the space, the data or the storage; nothing ran.
     """
     chosen = Options(**options)
+    if chosen.tracking_uri:
+        check_tracking_uri(chosen.tracking_uri)
     spec = space if isinstance(space, StudySpec) else load_space(space, overrides)
     if chosen.name:
         spec = spec.model_copy(update={"name": chosen.name})
@@ -196,34 +198,29 @@ def _run_trials(
     from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
     from study.ray_adapter import cluster, run_trials
-    from study.record import load_records
-    from study.tracking import Tracker
+    from study.tracking.session import tracked
     from trainables.suggestion import Workplace
 
     for note in chain_notes(spec):
         console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
     datasets = load_datasets(spec, layout.data)
     ready_fid(spec, datasets, layout.data)
-    uri = tracking_uri(layout)
-    artifacts = layout.artifacts if uri == layout.mlflow_uri else None
-    tracker = Tracker(uri, spec.name, layout.study, artifacts, ledger.note)
-    tracker.sync(load_records(layout.storage, spec.name))
-    progress = Progress(spec, ledger.facts(), console)
-    driver = Driver(ledger, (tracker, progress), stop)
     workplace = Workplace(
         study_folder=str(layout.study),
         data_folder=str(layout.data),
         num_threads=spec.resources.cpus,
         plugins=spec.plugins,
     )
+    with tracked(layout, spec, ledger, console) as tracker:
+        progress = Progress(spec, ledger.facts(), console)
+        driver = Driver(ledger, (tracker, progress), stop)
 
-    def run() -> None:
-        # Listening begins after Ray has, which puts handlers of its own in place.
-        with cluster(options.address), stop.listening(), progress.showing():
-            run_trials(driver, workplace, datasets, spec.resources, layout.ray)
+        def run() -> None:
+            # Listening begins after Ray has, which puts handlers of its own in place.
+            with cluster(options.address), stop.listening(), progress.showing():
+                run_trials(driver, workplace, datasets, spec.resources, layout.ray)
 
-    _outlive_nodes(run, driver, stop, console)
-    tracker.sync(load_records(layout.storage, spec.name))
+        _outlive_nodes(run, driver, stop, console)
 
 
 def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console: Console) -> None:

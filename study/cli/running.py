@@ -94,6 +94,19 @@ def stop(
     print(f"{name} has ended; `study run` goes on with it")
 
 
+@app.command()
+def sync(
+    name: option.Name,
+    storage: option.Storage = option.STUDIES,
+    tracking_uri: option.TrackingUri = None,
+) -> None:
+    """Send MLflow what it lacks of a study, or all of it anew; reads ledger and histories."""
+    from study.layout import open_layout
+    from study.tracking.sync import sync_study
+
+    sync_study(open_layout(storage, name), tracking_uri, option.console())
+
+
 def _more_seeds(text: str) -> int:
     from trainables.error import InputError
 
