@@ -13,7 +13,7 @@ from search_spaces import complaint, dump_yaml, read_yaml
 from study.environment import Environment
 from study.layout import Layout
 from study.record import TrialRecord
-from study.table import Table
+from study.report.table import Table
 from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import Frozen, TrialConfig
 from trainables.error import InputError
