@@ -192,10 +192,12 @@ def _run_trials(
     from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
     from study.driver import Driver
+    from study.environment import current_environment, remember_environment
     from study.ray_adapter import cluster, run_trials
     from study.record import load_records
     from study.tracking import Tracker
     from trainables.suggestion import Workplace
+    from trainables.training import device_name
 
     for note in chain_notes(spec):
         console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
@@ -214,6 +216,9 @@ def _run_trials(
         plugins=spec.plugins,
     )
     if not ledger.is_finished and not stop():
+        remember_environment(
+            layout.environments, current_environment(spec.resources.cpus, device_name())
+        )
         # Listening begins after Ray has, which puts handlers of its own in place.
         with cluster(options.address), stop.listening(), progress.showing():
             run_trials(driver, workplace, datasets, spec.resources, layout.ray)
