@@ -197,9 +197,11 @@ def _run_trials(
 ) -> None:
     from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
+    from study.environment import current_environment, remember_environment
     from study.ray_adapter import cluster, run_trials
     from study.tracking.session import tracked
     from trainables.suggestion import Workplace
+    from trainables.training import device_name
 
     for note in chain_notes(spec):
         console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
@@ -216,6 +218,9 @@ def _run_trials(
         driver = Driver(ledger, (tracker, progress), stop)
 
         def run() -> None:
+            remember_environment(
+                layout.environments, current_environment(spec.resources.cpus, device_name())
+            )
             # Listening begins after Ray has, which puts handlers of its own in place.
             with cluster(options.address), stop.listening(), progress.showing():
                 run_trials(driver, workplace, datasets, spec.resources, layout.ray)

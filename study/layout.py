@@ -10,7 +10,7 @@ from search_spaces import StudySpec, dump_space, load_space
 from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 
-RESERVED = ("data", "mlartifacts", "mlflow")
+RESERVED = ("data", "mlartifacts", "mlflow", "reproduced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ class Layout:
     def settings(self) -> Path:
         """Where ledger and tracking lie, when not at their defaults."""
         return self.study / "settings.json"
+
+    @property
+    def environments(self) -> Path:
+        """What the study's trials ran with, one environment after the other."""
+        return self.study / "environments.json"
 
     @property
     def lock(self) -> Path:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from search_spaces import StudySpec
-from study.environment import Environment, current_environment
-from study.export import export_study
+from study.environment import Environment, current_environment, load_environments
 from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
@@ -16,6 +16,9 @@ from study.record import TrialRecord, load_records
 from study.report.effect import render_effects
 from study.report.report import ReportFacts, write_report
 from study.report.table import Table, build_table, render_table
+
+if TYPE_CHECKING:
+    from study.export.row import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,28 @@ def write_outcome(
 ) -> list[Path]:
     """Writes the report and the exports of what is known so far; the exported files."""
     records = load_records(layout.storage, spec.name)
-    environment = current_environment(spec.resources.cpus, _device(records))
+    environments = _environments(layout, spec, records)
     if report:
-        write_report(layout.study, spec, records, report_facts(environment))
+        write_report(layout.study, spec, records, report_facts(environments[-1]))
     if not exports:
         return []
-    folder = export_to or layout.export
-    return export_study(layout, build_table(spec, records), environment, folder)
+    from study.export.study_export import export_study
+
+    origin = _origin(layout, spec, environments)
+    return export_study(origin, build_table(spec, records), export_to or layout.export)
+
+
+def write_table(layout: Layout, spec: StudySpec, folder: Path) -> Path:
+    """Writes everything that the study's table needs to be made again into one folder.
+
+    Raises:
+        InputError: there is no test FID yet, or the folder holds something else.
+    """
+    from study.export.table_folder import write_table_folder
+
+    records = load_records(layout.storage, spec.name)
+    origin = _origin(layout, spec, _environments(layout, spec, records), every_seed=True)
+    return write_table_folder(origin, build_table(spec, records), folder)
 
 
 def show_protocols_of(layout: Layout, console: Console) -> None:
@@ -107,6 +125,29 @@ def report_facts(environment: Environment) -> ReportFacts:
         cpu_model=environment.cpu_model,
         num_threads=environment.num_threads,
     )
+
+
+def _environments(
+    layout: Layout, spec: StudySpec, records: Sequence[TrialRecord]
+) -> list[Environment]:
+    """What the study ran with, the last one last; the present one where nobody wrote it down."""
+    known = load_environments(layout.environments)
+    return known or [current_environment(spec.resources.cpus, _device(records))]
+
+
+def _origin(
+    layout: Layout,
+    spec: StudySpec,
+    environments: Sequence[Environment],
+    *,
+    every_seed: bool = False,
+) -> "Origin":
+    from study.export.row import Origin
+
+    last = environments[-1]
+    found = (environment.first_difference(last) for environment in environments[:-1])
+    elsewhere = tuple(dict.fromkeys(difference for difference in found if difference))
+    return Origin(layout, last, spec.resources.gpus, elsewhere, every_seed)
 
 
 def _device(records: Sequence[TrialRecord]) -> str:
