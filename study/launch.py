@@ -215,6 +215,7 @@ def _run_trials(
         data_folder=str(layout.data),
         num_threads=spec.resources.cpus,
         plugins=spec.plugins,
+        checkpoint_seconds=60 * spec.resources.checkpoint_minutes,
     )
 
     def run() -> None:
