@@ -121,6 +121,8 @@ def claim(attempt_folder: Path) -> None:
 def is_fenced(attempt_folder: Path) -> bool:
     """Whether the trial has ended, or was issued again: this attempt must write nothing more."""
     trial_folder, own = attempt_folder.parent, int(attempt_folder.name)
+    if not trial_folder.is_dir():  # somebody deleted it
+        return False
     later = (p.name for p in trial_folder.iterdir() if p.name.isdigit() and int(p.name) > own)
     return (trial_folder / ENDED).exists() or any(later)
 
