@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,25 +23,19 @@ import psutil
 import pytest
 
 from tests.end_to_end.survival import (
+    VICTIMS,
     Survivor,
     assert_nothing_is_left,
     assert_survived,
     family_of,
     figures,
     quick,
-    raylets_of,
-    workers_of,
 )
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
-OVERRIDES = quick(num_trials=8, max_epochs=64)
+OVERRIDES = quick(num_trials=6, max_epochs=32)
 LIMIT = 1200.0  # seconds that an untouched study may take
-LONGEST_PEACE = 45.0  # seconds until the next kill; a driver takes some 25 to its first epoch
-VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
-    "driver": lambda driver: [psutil.Process(driver)],
-    "worker": workers_of,
-    "raylet": raylets_of,
-}
+LONGEST_PEACE = 40.0  # seconds until the next kill; a driver takes some 25 to its first epoch
 
 
 @dataclass
@@ -77,7 +71,6 @@ class Chaos:
                 code = process.wait(timeout=peace)
             except subprocess.TimeoutExpired:
                 assert not self.is_over, "the study does not end when it is left alone"
-                self.family.update(family_of(process.pid))
                 self._kill(kind, process.pid)
             else:
                 return code
@@ -87,6 +80,7 @@ class Chaos:
         victims = VICTIMS[kind](driver)
         if not victims:
             return
+        self.family.update(family_of(driver))
         with suppress(psutil.NoSuchProcess):
             self.draw.choice(victims).kill()
             self.kills[kind] += 1
