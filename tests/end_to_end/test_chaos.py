@@ -35,7 +35,7 @@ from tests.end_to_end.survival import (
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 OVERRIDES = quick(num_trials=6, max_epochs=32)
 LIMIT = 1200.0  # seconds that an untouched study may take
-LONGEST_PEACE = 40.0  # seconds until the next kill; a driver takes some 25 to its first epoch
+LONGEST_PEACE = 32.0  # seconds until the next kill; a driver takes some 25 to its first epoch
 
 
 @dataclass
