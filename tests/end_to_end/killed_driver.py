@@ -1,6 +1,6 @@
 """Runs a small digits study where something is killed, as `kill -9` would, at given moments.
 
-    killed_driver.py VICTIM/PHASE/EVENT/COUNT …
+    killed_driver.py VICTIM/PHASE/EVENT/COUNT … KEY=VALUE …
 
 VICTIM is driver, worker or raylet, PHASE is search, confirm or test; at the COUNT-th EVENT of
 that phase the process is gone, a worker as well as the node that it runs on:
@@ -9,7 +9,7 @@ that phase the process is gone, a worker as well as the node that it runs on:
     report   a worker has written its checkpoint and returned; nobody has read the result yet
     close    the ledger has a trial's last result, but not its end
 
-Without moments the study runs to its end.
+Without moments the study runs to its end. KEY=VALUE overrides the study's space.
 """
 
 import os
@@ -23,7 +23,8 @@ from study.ledger import Ledger
 from tests.end_to_end.survival import VICTIMS, family_of, quick
 from trainables.suggestion import Suggestion
 
-moments = {tuple(text.split("/", 1)) for text in sys.argv[1:]}
+moments = {tuple(text.split("/", 1)) for text in sys.argv[1:] if "=" not in text}
+overrides = [text for text in sys.argv[1:] if "=" in text]
 seen: Counter[str] = Counter()
 
 
@@ -64,4 +65,5 @@ if __name__ == "__main__":
     patched.issue, patched.absorb = watched_issue, watched_absorb
     patched = Ledger
     patched.close = watched_close
-    sys.exit(run_study("digits", overrides=quick(num_trials=4, max_epochs=8)).exit_code)
+    small = quick(num_trials=4, max_epochs=8)
+    sys.exit(run_study("digits", overrides=[*small, *overrides]).exit_code)
