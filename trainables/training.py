@@ -23,7 +23,7 @@ from trainables.data import ImageDataset, as_tensor
 from trainables.evaluator import evaluator_for
 from trainables.fid import FIDEvaluator
 from trainables.flip import randomly_flipped
-from trainables.image_grid import image_grid
+from trainables.gallery import model_pictures, sample_pictures
 from trainables.kl_annealing import kl_weight
 from trainables.level import x_from_levels
 from trainables.likelihood import bits_per_dim
@@ -34,7 +34,6 @@ from trainables.sampling import random_stream, sample_images
 from trainables.vae import VAE, build_vae
 from trainables.validation import Validation, validate
 
-GRID_SIZE = 64
 Weights = dict[str, Tensor]
 
 
@@ -81,7 +80,7 @@ class Trainer:
         self.validation_images = as_tensor(dataset.validation).to(self.device)
         self.history: list[Measurement] = []
         self.best_epoch, self.best_weights = 0, self._weights()
-        self.samples: UInt8[Tensor, "num channels height width"] | None = None
+        self.pictures: dict[str, bytes] = {}
         self._evaluator: FIDEvaluator | None = None
 
     @property
@@ -115,6 +114,7 @@ class Trainer:
         if is_evaluated:
             val_fid = self.evaluate_fid("validation")
             measurement = replace(measurement, val_fid=val_fid, best_epoch=self.best_epoch)
+            self._draw_pictures()
         self.history[-1] = replace(measurement, seconds=time.perf_counter() - start)
         return self.history[-1]
 
@@ -131,7 +131,7 @@ class Trainer:
             reference: `validation`, or `test` for the one look at the end.
         """
         samples = self.sample(self.config.fid.num_samples)
-        self.samples = samples[:GRID_SIZE]
+        self.pictures |= sample_pictures(samples, self.epoch, self.dataset.num_levels)
         distance = self.evaluator.distance(samples, reference)
         if not math.isfinite(distance):
             raise DivergenceError(f"the FID against {reference} is {distance}")
@@ -167,9 +167,8 @@ class Trainer:
         save_file(_copied(self.model), path / "weights.safetensors")
         save_file(self.best_weights, path / "best.safetensors")
         torch.save(self.optimization.state(), path / "state.pt")
-        if self.samples is not None:
-            grid = image_grid(self.samples.numpy(), self.dataset.num_levels)
-            (path / "samples.png").write_bytes(grid)
+        for name, picture in self.pictures.items():
+            (path / name).write_bytes(picture)
         history = [measurement.as_dict() for measurement in self.history]
         (path / "history.json").write_text(json.dumps(history))
         (path / "config.json").write_text(self.config.model_dump_json(indent=1))
@@ -192,7 +191,12 @@ class Trainer:
         trainer.optimization.restore(state)
         trainer.history = read_history(path)
         trainer.best_epoch = _best_epoch(trainer.history)
+        trainer.pictures = {picture.name: picture.read_bytes() for picture in path.glob("*.png")}
         return trainer
+
+    def _draw_pictures(self) -> None:
+        with self.best_model() as model:
+            self.pictures |= model_pictures(model, self.validation_images, self.config.data)
 
     def _train(self, epoch: int) -> tuple[float, float]:
         config = self.config
