@@ -176,9 +176,23 @@ def _run(
             highlight=False,
         )
     elapsed = time.monotonic() - started
-    return conclude(
+    outcome = conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
+    if outcome.is_finished:
+        _register(layout, outcome, console)
+    return outcome
+
+
+def _register(layout: Layout, outcome: Outcome, console: Console) -> None:
+    """Makes the confirmed models known to MLflow; a server that is down costs a sentence."""
+    from study.export.registered_model import register_models
+    from study.export.row import row_path
+
+    cells = [cell for cell in (*outcome.table.cells, *outcome.table.variants) if cell.tests]
+    note = register_models(tracking_uri(layout), [layout.export / row_path(c) for c in cells])
+    if note:
+        console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
 
 
 def _run_trials(
