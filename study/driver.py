@@ -116,6 +116,11 @@ class Driver:
             failure = Failure(FailureKind.STUCK, f"nothing came from it for {seconds:g} seconds")
         self._end(ray_trial_id, "FAIL", failure=failure)
 
+    def lose_all(self, reason: str) -> None:
+        """Everything that runs is lost with its node."""
+        for ray_trial_id in list(self.running):
+            self.fail(ray_trial_id, Failure(FailureKind.LOST, reason))
+
     def stuck(self, at_work: Iterable[str]) -> list[str]:
         """Those that are to be killed: nothing came from them for `resources.stuck_seconds`.
 

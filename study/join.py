@@ -43,4 +43,6 @@ def _record(layout: Layout, spec: StudySpec, facts: LedgerFacts, trial: TrialFac
         attributes=trial.attributes | variant,
         test=TestResult(**test) if test else None,
         folder=str(checkpoint.folder.relative_to(layout.study)) if checkpoint else None,
+        started=trial.started,
+        ended=trial.ended,
     )

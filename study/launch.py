@@ -1,7 +1,7 @@
 """`study run`: search, confirm, test, report, export; run again to resume."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from search_spaces import StudySpec, check_extension, load_space
+from study.driver import Driver
 from study.enqueue import load_wish
+from study.failure import NodeLostError
 from study.layout import (
     Layout,
     discard_if_empty,
@@ -17,15 +19,17 @@ from study.layout import (
     make_folders,
     open_layout,
     save_settings,
-    tracking_uri,
 )
 from study.ledger import Ledger
 from study.lock import hold
 from study.outcome import Outcome, conclude
 from study.progress import Progress
 from study.stop import Stop
+from study.tracking.address import check_tracking_uri
 from trainables.checkpoint import file_hash
 from trainables.error import InputError
+
+NUM_NODES = 5  # one after the other; what kills them all will kill the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ def run_study(
         InputError: something is wrong with the space, the data or the storage; nothing ran.
     """
     chosen = Options(**options)
+    if chosen.tracking_uri:
+        check_tracking_uri(chosen.tracking_uri)
     spec = space if isinstance(space, StudySpec) else load_space(space, overrides)
     if chosen.name:
         spec = spec.model_copy(update={"name": chosen.name})
@@ -180,19 +186,10 @@ def _run(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
     if outcome.is_finished:
-        _register(layout, outcome, console)
+        from study.export.registered_model import register_study
+
+        register_study(layout, console)
     return outcome
-
-
-def _register(layout: Layout, outcome: Outcome, console: Console) -> None:
-    """Makes the confirmed models known to MLflow; a server that is down costs a sentence."""
-    from study.export.registered_model import register_models
-    from study.export.row import row_path
-
-    cells = [cell for cell in (*outcome.table.cells, *outcome.table.variants) if cell.tests]
-    note = register_models(tracking_uri(layout), [layout.export / row_path(c) for c in cells])
-    if note:
-        console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
 
 
 def _run_trials(
@@ -205,11 +202,9 @@ def _run_trials(
 ) -> None:
     from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
-    from study.driver import Driver
     from study.environment import current_environment, remember_environment
     from study.ray_adapter import cluster, run_trials
-    from study.record import load_records
-    from study.tracking import Tracker
+    from study.tracking.session import tracked
     from trainables.suggestion import Workplace
     from trainables.training import device_name
 
@@ -217,23 +212,35 @@ def _run_trials(
         console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
     datasets = load_datasets(spec, layout.data)
     ready_fid(spec, datasets, layout.data)
-    uri = tracking_uri(layout)
-    artifacts = layout.artifacts if uri == layout.mlflow_uri else None
-    tracker = Tracker(uri, spec.name, layout.study, artifacts, ledger.note)
-    tracker.sync(load_records(layout.storage, spec.name))
-    progress = Progress(spec, ledger.facts(), console)
-    driver = Driver(ledger, (tracker, progress), stop)
     workplace = Workplace(
         study_folder=str(layout.study),
         data_folder=str(layout.data),
         num_threads=spec.resources.cpus,
         plugins=spec.plugins,
     )
-    if not ledger.is_finished and not stop():
-        remember_environment(
-            layout.environments, current_environment(spec.resources.cpus, device_name())
-        )
-        # Listening begins after Ray has, which puts handlers of its own in place.
-        with cluster(options.address), stop.listening(), progress.showing():
-            run_trials(driver, workplace, datasets, spec.resources, layout.ray)
-    tracker.sync(load_records(layout.storage, spec.name))
+    with tracked(layout, spec, ledger, console) as tracker:
+        progress = Progress(spec, ledger.facts(), console)
+        driver = Driver(ledger, (tracker, progress), stop)
+
+        def run() -> None:
+            remember_environment(
+                layout.environments, current_environment(spec.resources.cpus, device_name())
+            )
+            # Listening begins after Ray has, which puts handlers of its own in place.
+            with cluster(options.address), stop.listening(), progress.showing():
+                run_trials(driver, workplace, datasets, spec.resources, layout.ray)
+
+        _outlive_nodes(run, driver, stop, console)
+
+
+def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console: Console) -> None:
+    """Runs trials; on a new node where the one before has died."""
+    for _ in range(NUM_NODES):
+        if driver.ledger.is_finished or stop():
+            return
+        try:
+            return run()
+        except NodeLostError as error:
+            driver.lose_all(str(error))
+            console.print(f"[yellow]note[/]: {error}; what ran there goes on on a new one")
+    stop.reason = f"the Ray node of this machine has died {NUM_NODES} times"

@@ -182,6 +182,11 @@ def tracking_uri(layout: Layout) -> str:
     return str(_settings(layout).get("tracking_uri") or layout.mlflow_uri)
 
 
+def local_artifacts(layout: Layout, uri: str) -> Path | None:
+    """Where artifacts go beside the storage's own store; None where a server keeps them."""
+    return layout.artifacts if uri == layout.mlflow_uri else None
+
+
 def save_settings(layout: Layout, ledger: str | None, tracking: str | None) -> None:
     """Keeps where ledger and tracking lie, so that later commands find them.
 

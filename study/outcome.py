@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from search_spaces import StudySpec
-from study.effect import render_effects
 from study.environment import Environment, current_environment, load_environments
 from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
-from study.report import ReportFacts, write_report
-from study.table import Table, build_table, render_table
+from study.report.effect import render_effects
+from study.report.report import ReportFacts, write_report
+from study.report.table import Table, build_table, render_table
 
 if TYPE_CHECKING:
     from study.export.row import Origin

@@ -15,7 +15,7 @@ from study.record import TEST_PARTS, TrialRecord
 
 if TYPE_CHECKING:
     from study.layout import Layout
-    from study.table import Table
+    from study.report.table import Table
 
 VALIDATION = "val_protocol"
 SHOWN = 12

@@ -88,6 +88,8 @@ class TrialRecord:
             val_protocol: that of its validation FIDs, by field).
         test: its result on the test split, for confirmed seeds of the chosen config.
         folder: where its newest checkpoint lies, relative to the study's folder, or None.
+        started: when it was asked for, unix seconds.
+        ended: when the ledger closed it, unix seconds.
     """
 
     phase: Phase
@@ -104,6 +106,8 @@ class TrialRecord:
     attributes: dict[str, Any] = field(default_factory=dict)
     test: TestResult | None = None
     folder: str | None = None
+    started: float | None = None
+    ended: float | None = None
 
 
 def load_records(storage: str | Path, study: str) -> list[TrialRecord]:

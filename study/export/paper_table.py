@@ -10,9 +10,9 @@ from search_spaces import load_space
 from study.launch import run_study
 from study.layout import open_layout
 from study.number import MISSING, fid_text
-from study.paper import SOURCE, paper_fid
-from study.table import Table
-from study.verdict import claims
+from study.report.paper import SOURCE, paper_fid
+from study.report.table import Table
+from study.report.verdict import claims
 from trainables.error import InputError
 
 

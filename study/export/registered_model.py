@@ -11,22 +11,25 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Read when MLflow is asked for something.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # Else the lock file and settings of a project that lies in the working folder go into the model.
 os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
 
 import numpy as np
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, Schema, TensorSpec
+from rich.console import Console
 
 import trainables
 from study.export.exported import Export, beside, load_export
+from study.layout import Layout, tracking_uri
 from study.number import fid_text
 from study.protocol import protocol_hash
+from study.tracking.store import STORE_ERRORS
 from trainables.checkpoint import file_hash
 from trainables.config import ImageFormat
 from trainables.error import InputError
@@ -43,20 +46,38 @@ BEST, FOLDER = "best", "model"
 EXAMPLE = {"num_samples": [2], "seed": [0]}
 
 
+def register_study(layout: Layout, console: Console, uri: str | None = None) -> None:
+    """Registers every exported model of a study, as far as MLflow answers.
+
+    Nothing else depends on it, so what goes wrong is told in one sentence.
+
+    Args:
+        layout: the study's.
+        console: where to tell.
+        uri: MLflow's tracking URI; that of the study unless said.
+    """
+    note = register_models(uri or tracking_uri(layout), sorted(layout.export.rglob("*.yaml")))
+    if note:
+        told = f"{note}; `study sync {layout.name}` tries again"
+        console.print(told, soft_wrap=True, highlight=False, markup=False)
+
+
 def register_models(uri: str, paths: Iterable[Path]) -> str | None:
-    """Registers exported models; what kept one from it, since nothing else depends on them.
+    """Registers exported models; what kept one from it, if anything did.
 
     Args:
         uri: MLflow's tracking URI.
         paths: exported YAML files.
     """
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    client = MlflowClient(tracking_uri=uri)
     try:
+        client = MlflowClient(tracking_uri=uri)
         for path in paths:
             register_model(client, path)
+    except STORE_ERRORS as error:
+        return f"MLflow at {uri} does not answer: {_first_line(error)}"
     except InputError as error:
-        return f"{error}; the next run of the study tries again"
+        return str(error)
     return None
 
 
@@ -72,21 +93,24 @@ def register_model(client: MlflowClient, path: Path) -> ModelVersion | None:
         path: an exported YAML file, with its weights beside it.
 
     Returns:
-        The version; None where the export has no weights, or the store knows no run of it.
+        The version; None where the export has no weights.
 
     Raises:
-        InputError: the export is damaged, or the registry refuses or does not answer.
+        InputError: the export is damaged, the store has no run of its weights, or does not answer.
     """
     export = load_export(path)
-    if export.weights is None or not export.mlflow_runs:
+    if export.weights is None:
         return None
     try:
         return _register(client, path, export)
-    except MlflowException as error:
-        reason = " ".join(str(error).split())[:200]
+    except STORE_ERRORS as error:
         raise InputError(
-            f"the model of {export.title} is not registered in MLflow: {reason}"
+            f"the model of {export.title} is not registered in MLflow: {_first_line(error)}"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
 
 
 def model_name(export: Export) -> str:
@@ -154,7 +178,7 @@ def _register(client: MlflowClient, path: Path, export: Export) -> ModelVersion:
 def _new_version(
     client: MlflowClient, path: Path, export: Export, name: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    run = client.get_run(_run_of_weights(export))
+    run = _run_of_weights(client, export)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, FOLDER)
         save_generator(path, export, folder)
@@ -177,10 +201,21 @@ def _description(export: Export) -> str:
     )
 
 
-def _run_of_weights(export: Export) -> str:
-    """The run of the seed that the weights are of: that with the best validation FID."""
+def _run_of_weights(client: MlflowClient, export: Export) -> Run:
+    """The run of the seed with the best validation FID; a store made anew has other run ids."""
     values = export.parts.get("val_fid", export.test_fid)
-    return export.mlflow_runs[values.index(min(values))]
+    seed = export.seeds[values.index(min(values))]
+    experiment = client.get_experiment_by_name(export.study)
+    wanted = (
+        f"params.seed = '{seed}' and tags.stratum = '{export.stratum}' and tags.phase = 'confirm'"
+    )
+    runs = client.search_runs([experiment.experiment_id], wanted) if experiment else []
+    if not runs:
+        raise InputError(
+            f"the model of {export.title} is not registered in MLflow, which has no run of its"
+            f" seed {seed}"
+        )
+    return runs[0]
 
 
 def _tags(path: Path, export: Export) -> dict[str, str]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search_spaces import dump_yaml
-from study.cell import Cell, best_measurement
 from study.environment import Environment
 from study.export.exported import FORMAT, Export
 from study.export.interval import confidence_interval
 from study.export.model_card import model_card
 from study.layout import Layout
 from study.record import TEST_PARTS, TrialRecord
+from study.report.cell import Cell, best_measurement
 from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import TrialConfig
 from trainables.fid import find_classifier

@@ -6,7 +6,7 @@ import yaml
 
 from search_spaces import read_yaml
 from study.export.row import Origin, row_path, write_row
-from study.table import Table
+from study.report.table import Table
 from trainables.error import InputError
 
 

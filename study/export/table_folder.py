@@ -19,11 +19,11 @@ import yaml
 from pydantic import Field, ValidationError
 
 from search_spaces import complaint, dump_yaml, read_yaml
-from study.cell import Cell
 from study.export.exported import check_format
 from study.export.row import Origin, row_path, write_row
-from study.table import Table
-from study.table_file import csv_text, markdown_text
+from study.report.cell import Cell
+from study.report.table import Table
+from study.report.table_file import csv_text, markdown_text
 from trainables.checkpoint import write_atomically
 from trainables.config import Frozen
 from trainables.error import InputError

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from optuna.storages import BaseStorage
@@ -36,6 +37,8 @@ class TrialFacts:
     config: dict[str, Any]
     reason: str
     attributes: dict[str, Any]
+    started: float | None = None
+    ended: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def trial_facts(phase: Phase, stratum: Stratum, trial: FrozenTrial) -> TrialFact
         config=attributes.pop("config", {}),
         reason=attributes.pop("reason", ""),
         attributes=attributes,
+        started=_unix_time(trial.datetime_start),
+        ended=_unix_time(trial.datetime_complete),
     )
 
 
@@ -118,6 +123,10 @@ def _state(trial: FrozenTrial) -> State:
     state: State = trial.state.name  # type: ignore[assignment]  # optuna: an enum's name
     assert state in get_args(State)
     return state
+
+
+def _unix_time(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _last_rung(trial: FrozenTrial) -> float | None:

@@ -44,10 +44,12 @@ class Finished:
         return Ledger.read(f"journal:{self.study / 'ledger.journal'}", "digits")
 
     def runs(self) -> list:
+        """The runs of trials; the study's own lies above them."""
         client = MlflowClient(f"sqlite:///{self.folder / 'studies' / 'mlflow.db'}")
         experiment = client.get_experiment_by_name("digits")
         assert experiment is not None
-        return list(client.search_runs([experiment.experiment_id], max_results=1000))
+        runs = client.search_runs([experiment.experiment_id], max_results=1000)
+        return [run for run in runs if "trial" in run.data.tags]
 
 
 @pytest.fixture(scope="module")

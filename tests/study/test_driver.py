@@ -327,6 +327,16 @@ def test_attempts_are_counted_across_restarts(spec: StudySpec, tmp_path: Path) -
     assert facts_of(driver).reason == "exception 2 times: KeyError: 'x'"
 
 
+def test_what_ran_on_a_lost_node_is_issued_again(spec: StudySpec) -> None:
+    driver = Driver(Ledger(spec, "memory:"))
+    before = [driver.issue(name) for name in ("one", "two")]
+    driver.lose_all("the node has died")
+    assert not driver.running
+    after = [driver.issue(name) for name in ("three", "four")]
+    keys = [[(s.key, s.attempt) for s in suggestions if s] for suggestions in (before, after)]
+    assert keys[1] == [(key, attempt + 1) for key, attempt in keys[0]]
+
+
 def test_silence_is_a_failure_of_its_own_kind(spec: StudySpec) -> None:
     now = [0.0]
     driver = Driver(Ledger(spec, "memory:"), clock=lambda: now[0])

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from search_spaces.claim import BestClaim, Claim, EquivalenceClaim, NonMonotoneClaim, OrderClaim
-from study.cell import Cell
-from study.comparison import LEVEL, Comparison, adjusted, compare, holm
 from study.number import fid_text
-from study.table import Table
+from study.report.cell import Cell
+from study.report.comparison import LEVEL, Comparison, adjusted, compare, holm
+from study.report.table import Table
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "cannot tell"
 

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from search_spaces import Stratum, StudySpec, load_space
-from study.effect import effects, render_effects
 from study.record import Cost, TestResult, TrialRecord
-from study.table import build_table
+from study.report.effect import effects, render_effects
+from study.report.table import build_table
 
 A, B = (30.0, 32.0, 35.0, 31.0), (25.0, 26.0, 24.5)
 

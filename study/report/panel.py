@@ -10,10 +10,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from study.cell import Cell
-from study.palette import WIDTH, color_of
 from study.record import TrialRecord
-from study.table import Table
+from study.report.cell import Cell
+from study.report.palette import WIDTH, color_of
+from study.report.table import Table
 
 Panels = dict[tuple[str, int], Axes]
 

@@ -10,11 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
 from search_spaces import Stratum, StudySpec
-from study.cell import Cell, build_cell
 from study.number import MISSING, fid_text
-from study.paper import paper_fid
 from study.protocol import VALIDATION
 from study.record import TrialRecord
+from study.report.cell import Cell, build_cell
+from study.report.paper import paper_fid
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from study.cell import Cell
-from study.effect import UNDECIDED, difference_text, effects, interval_text
 from study.number import fid_text, plural
-from study.table import Table
+from study.report.cell import Cell
+from study.report.effect import UNDECIDED, difference_text, effects, interval_text
+from study.report.table import Table
 
 _CAVEAT = (
     "Lower is better, and ± is the standard deviation over seeds. Whether a lead is more than"

@@ -8,11 +8,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from search_spaces import StudySpec
-from study.palette import PRIOR_COLORS, color_of
-from study.plot import plot_fid, plot_learning_curves, plot_rate_distortion, plot_rungs
 from study.record import TrialRecord
-from study.sample_grid import plot_samples
-from study.table import Table, build_table
+from study.report.palette import PRIOR_COLORS, color_of
+from study.report.plot import plot_fid, plot_learning_curves, plot_rate_distortion, plot_rungs
+from study.report.sample_grid import plot_samples
+from study.report.table import Table, build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 Plot = Callable[[Table], Figure | None]

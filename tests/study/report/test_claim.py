@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from search_spaces import Stratum, StudySpec, load_space
-from study.claim import judge
 from study.record import Cost, TestResult, TrialRecord
-from study.table import Table, build_table
+from study.report.claim import judge
+from study.report.table import Table, build_table
 
 SPEC = load_space("digits")
 THREE_SIZES = load_space("digits", ["strata.latent_size=8,16,32"])

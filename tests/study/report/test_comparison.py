@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_ind
 
-from study.comparison import compare, compare_all, holm, seeds_needed
+from study.report.comparison import compare, compare_all, holm, seeds_needed
 
 A, B = (30.0, 32.0, 35.0, 31.0), (25.0, 26.0, 24.5)
 

@@ -15,16 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from search_spaces import StudySpec
-from study.answer import answer
-from study.digest import best_configs, budget, caption_facts, failures, fid_parts, variants
 from study.number import duration_text, fid_text, nats_text, plural
-from study.paper import SOURCE, paper_fid
-from study.plot import plot_fid, plot_learning_curves, plot_rate_distortion, plot_rungs
 from study.record import TrialRecord
-from study.sample_grid import plot_samples
-from study.table import Table, build_table
-from study.table_file import csv_text, markdown_text
-from study.verdict import claims, comparisons
+from study.report.answer import answer
+from study.report.digest import best_configs, budget, caption_facts, failures, fid_parts, variants
+from study.report.paper import SOURCE, paper_fid
+from study.report.plot import plot_fid, plot_learning_curves, plot_rate_distortion, plot_rungs
+from study.report.sample_grid import plot_samples
+from study.report.table import Table, build_table
+from study.report.table_file import csv_text, markdown_text
+from study.report.verdict import claims, comparisons
 
 _DPI = 200  # two pixels for one on the page
 _PLOTS: tuple[tuple[Callable[[Table], Figure | None], str, str, str], ...] = (
@@ -131,12 +131,12 @@ def _replace(path: Path, text: str) -> Path:
 
 def _html(folder: Path, spec: StudySpec, table: Table, facts: ReportFacts) -> str:
     environment = Environment(
-        loader=PackageLoader("study", ""), autoescape=True, undefined=StrictUndefined,
+        loader=PackageLoader("study.report", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"duration": duration_text, "fid": fid_text, "nats": nats_text}
     environment.globals |= {"paper_fid": paper_fid, "plural": plural}
-    return environment.get_template("report.html.jinja").render(
+    return environment.get_template("page.html.jinja").render(
         spec=spec,
         table=table,
         facts=facts,

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from study.cell import Cell, best_measurement
 from study.number import fid_text
-from study.palette import (
+from study.record import TrialRecord
+from study.report.cell import Cell, best_measurement
+from study.report.palette import (
     REFERENCE_COLOR,
     STYLE,
     WIDTH,
@@ -21,7 +22,7 @@ from study.palette import (
     marker_of,
     prior_handles,
 )
-from study.panel import (
+from study.report.panel import (
     bulk,
     measured_trials,
     pen_of,
@@ -30,8 +31,7 @@ from study.panel import (
     scale_fid,
     small_multiples,
 )
-from study.record import TrialRecord
-from study.table import Table
+from study.report.table import Table
 
 _WARMUP_SHARE = 0.1
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces import Choice, Stratum, StudySpec
-from study.cell import Cell
-from study.effect import effect_rows
 from study.number import MISSING, duration_text, fid_text, plural, value_text
 from study.record import TrialRecord
-from study.table import Table
+from study.report.cell import Cell
+from study.report.effect import effect_rows
+from study.report.table import Table
 
 _NAMES = ("dataset", "latent size", "prior")
 _FID_PARTS = ("reconstruction_fid", "aggregate_fid", "prior_hole", "fid_noise")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from study.cell import Cell
-from study.comparison import compare
 from study.number import MISSING, fid_text
-from study.table import Table
+from study.report.cell import Cell
+from study.report.comparison import compare
+from study.report.table import Table
 
 UNDECIDED = "cannot tell"
 

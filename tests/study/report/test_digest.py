@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 from search_spaces import StudySpec
-from study.digest import failures
-from study.table import build_table
+from study.report.digest import failures
+from study.report.table import build_table
 from tests.study.conftest import MakeRecords
 
 

@@ -13,8 +13,8 @@ import pytest
 from search_spaces import StudySpec, load_space
 from study.protocol import protocol_hash
 from study.record import TrialRecord
-from study.report import ReportFacts, write_report
-from study.table import build_table
+from study.report.report import ReportFacts, write_report
+from study.report.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 FACTS = ReportFacts(
@@ -174,7 +174,7 @@ def test_a_study_of_variants_shows_them_and_misses_nothing(
 
 
 def test_the_report_needs_neither_torch_nor_ray_nor_a_server() -> None:
-    code = "import sys, study.report; print(*sys.modules)"
+    code = "import sys, study.report.report; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from study.cell import Cell
-from study.palette import STYLE, WIDTH, color_of
-from study.table import Table
+from study.report.cell import Cell
+from study.report.palette import STYLE, WIDTH, color_of
+from study.report.table import Table
 
 FILE_NAME = "samples.png"
 

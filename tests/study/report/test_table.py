@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from search_spaces import StudySpec, load_space
-from study.answer import answer
-from study.paper import TABLE1, paper_fid
 from study.record import TestResult, TrialRecord
-from study.table import Table, build_table, render_table
+from study.report.answer import answer
+from study.report.paper import TABLE1, paper_fid
+from study.report.table import Table, build_table, render_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 

@@ -4,13 +4,13 @@ import csv
 import io
 from typing import Any
 
-from study.cell import Cell
-from study.effect import Effect, effects
 from study.number import MISSING, duration_text, fid_text, nats_text
-from study.paper import paper_fid
 from study.protocol import protocol_hash
 from study.record import TEST_PARTS
-from study.table import Table
+from study.report.cell import Cell
+from study.report.effect import Effect, effects
+from study.report.paper import paper_fid
+from study.report.table import Table
 
 
 def csv_text(table: Table) -> str:

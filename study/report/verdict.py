@@ -3,12 +3,12 @@
 import itertools
 
 from search_spaces import StudySpec
-from study.cell import Cell
-from study.claim import Pair, compared, judge
-from study.comparison import seeds_needed
-from study.digest import WORDS, Grid
 from study.number import MISSING
-from study.table import Table
+from study.report.cell import Cell
+from study.report.claim import Pair, compared, judge
+from study.report.comparison import seeds_needed
+from study.report.digest import WORDS, Grid
+from study.report.table import Table
 
 
 def comparisons(table: Table) -> Grid:
