@@ -188,9 +188,14 @@ def _run(
             highlight=False,
         )
     elapsed = time.monotonic() - started
-    return conclude(
+    outcome = conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
+    if outcome.is_finished:
+        from study.export.registered_model import register_study
+
+        register_study(layout, console)
+    return outcome
 
 
 def _run_trials(

@@ -101,10 +101,13 @@ def sync(
     tracking_uri: option.TrackingUri = None,
 ) -> None:
     """Send MLflow what it lacks of a study, or all of it anew; reads ledger and histories."""
+    from study.export.registered_model import register_study
     from study.layout import open_layout
     from study.tracking.sync import sync_study
 
-    sync_study(open_layout(storage, name), tracking_uri, option.console())
+    layout, console = open_layout(storage, name), option.console()
+    sync_study(layout, tracking_uri, console)
+    register_study(layout, console, tracking_uri)
 
 
 def _more_seeds(text: str) -> int:

@@ -11,7 +11,7 @@ from trainables.checkpoint import write_atomically
 from trainables.config import ImageFormat
 from trainables.error import InputError
 from trainables.image_grid import image_grid
-from trainables.sampling import sample_images
+from trainables.sampling import first_images
 from trainables.vae import VAE, build_vae
 
 
@@ -48,7 +48,7 @@ def exported_samples(
     export = load_export(path)
     model, image = exported_model(path, export), export.config.data.format
     num = num_samples or export.config.fid.num_samples
-    return sample_images(model, num, image.num_levels, seed), image
+    return first_images(model, num, export.config, seed), image
 
 
 def exported_model(path: Path, export: Export) -> VAE:
