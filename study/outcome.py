@@ -13,8 +13,9 @@ from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
+from study.report.caption import ReportFacts
 from study.report.effect import render_effects
-from study.report.report import ReportFacts, write_report
+from study.report.report import write_report
 from study.report.table import Table, build_table, render_table
 
 if TYPE_CHECKING:
