@@ -115,12 +115,13 @@ class ResourcesSpec(Frozen):
     """What one trial takes of a machine; `cpus` is its number of threads, too.
 
     A trial from which nothing came for `stuck_seconds` is killed; its longest epoch, with its
-    FID, needs to be shorter.
+    FID, needs to be shorter. A crash costs a trial at most `checkpoint_minutes` of its training.
     """
 
     cpus: PositiveInt = 1
     gpus: Annotated[float, Field(ge=0)] = 0
     stuck_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600
+    checkpoint_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
 
 
 class StudySpec(Frozen):

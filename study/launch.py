@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from study.layout import (
 )
 from study.ledger import Ledger
 from study.lock import hold
+from study.origin import check_asked, check_unedited
 from study.outcome import Outcome, conclude, tell_rivals
 from study.progress import Progress
+from study.retention import Retention
 from study.stop import Stop
 from study.tracking.address import check_tracking_uri
 from trainables.checkpoint import file_hash
@@ -100,6 +103,7 @@ def resume_study(
         InputError: there is no such study, or another driver runs it.
     """
     spec = layout.load_spec()
+    check_unedited(layout, spec)
     with hold(layout.lock):
         ledger = Ledger(spec, ledger_url(layout))
         if retry_failed:
@@ -114,9 +118,11 @@ def resume_study(
 def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console) -> Outcome:
     stored = layout.load_spec() if layout.spec.is_file() else None
     if stored is not None:
+        check_unedited(layout, stored)
         spec = _extended(layout, stored, spec, options, console)
     else:
         spec = _found(layout, spec, options, console)
+        check_asked(layout, spec)
     wishes = [load_wish(path, spec) for path in options.enqueue]
     make_folders(layout)
     with hold(layout.lock):
@@ -189,14 +195,9 @@ def _run(
     if ledger.is_finished:
         tell_rivals(spec.name, ledger.rivals(), console)
     elapsed = time.monotonic() - started
-    outcome = conclude(
+    return conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
-    if outcome.is_finished:
-        from study.export.registered_model import register_study
-
-        register_study(layout, console)
-    return outcome
 
 
 def _run_trials(
@@ -216,7 +217,7 @@ def _run_trials(
     from trainables.training import device_name
 
     for note in chain_notes(spec):
-        console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
+        _note(console, note)
     datasets = load_datasets(spec, layout.data)
     ready_fid(spec, datasets, layout.data)
     workplace = Workplace(
@@ -224,10 +225,13 @@ def _run_trials(
         data_folder=str(layout.data),
         num_threads=spec.resources.cpus,
         plugins=spec.plugins,
+        checkpoint_seconds=60 * spec.resources.checkpoint_minutes,
     )
     with tracked(layout, spec, ledger, console) as tracker:
         progress = Progress(spec, ledger.facts(), console)
-        driver = Driver(ledger, (tracker, progress), stop)
+        retention = Retention(layout.study)
+        retention.make_up(ledger.facts().trials)
+        driver = Driver(ledger, (tracker, progress, retention), stop, warn=partial(_note, console))
 
         def run() -> None:
             remember_environment(
@@ -249,5 +253,9 @@ def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console:
             return run()
         except NodeLostError as error:
             driver.lose_all(str(error))
-            console.print(f"[yellow]note[/]: {error}; what ran there goes on on a new one")
+            _note(console, f"{error}; what ran there goes on on a new one")
     stop.reason = f"the Ray node of this machine has died {NUM_NODES} times"
+
+
+def _note(console: Console, text: str) -> None:
+    console.print(f"[yellow]note[/]: {text}", soft_wrap=True)

@@ -13,8 +13,9 @@ from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
+from study.report.caption import ReportFacts
 from study.report.effect import render_effects
-from study.report.report import ReportFacts, write_report
+from study.report.report import write_report
 from study.report.table import Table, build_table, render_table
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def conclude(
     write: bool,
     elapsed: float | None = None,
 ) -> Outcome:
-    """Shows the table, and writes report and exports.
+    """Shows the table; writes report and exports, and registers the models of a finished study.
 
     Args:
         layout: the study's.
@@ -66,6 +67,10 @@ def conclude(
         console.print(f"time    {duration_text(elapsed)}")
     console.print(f"report  {shown(layout.report)}", soft_wrap=True)
     console.print(f"export  {shown(layout.export)}", soft_wrap=True)
+    if write and is_finished:
+        from study.export.registered_model import register_study
+
+        register_study(layout, console)
     return Outcome(table, is_finished, int(is_finished and bool(table.empty_cells)))
 
 

@@ -91,6 +91,26 @@ def aggregate_images(
         return _mapped(model.resample, images[drawn], config)
 
 
+def interpolate_images(
+    model: VAE,
+    starts: UInt8[Tensor, "num channels height width"],
+    ends: UInt8[Tensor, "num channels height width"],
+    num_steps: int,
+    config: DataConfig,
+) -> UInt8[Tensor, "num_steps_each channels height width"]:
+    """From each start to its end in equal steps of z, between the centres of their posteriors.
+
+    Raises:
+        DivergenceError: a value is not finite.
+    """
+    model.eval()
+    with torch.no_grad(), random_stream("interpolations"):
+        first, last = (model.posterior(x_from_levels(x, config)).mean for x in (starts, ends))
+        weights = torch.linspace(0, 1, num_steps, device=first.device)[:, None]
+        z = torch.lerp(first[:, None], last[:, None], weights).flatten(0, 1)
+        return _levels(model.likelihood.mean(z), config.format.num_levels)
+
+
 def _sample_batch(
     model: VAE, size: int, num_levels: int
 ) -> UInt8[Tensor, "num channels height width"]:

@@ -22,8 +22,9 @@ from search_spaces import complaint, dump_yaml, read_yaml
 from study.export.exported import check_format
 from study.export.row import Origin, row_path, write_row
 from study.report.cell import Cell
+from study.report.grid_file import csv_text, markdown_text
+from study.report.result import all_rows, results
 from study.report.table import Table
-from study.report.table_file import csv_text, markdown_text
 from trainables.checkpoint import write_atomically
 from trainables.config import Frozen
 from trainables.error import InputError
@@ -139,8 +140,8 @@ def _write_rest(origin: Origin, table: Table, what: TableFolder, folder: Path) -
     write_atomically(folder / "spec.yaml", layout.spec.read_bytes())
     if layout.plugins.is_dir():
         shutil.copytree(layout.plugins, folder / "plugins")
-    write_atomically(folder / "table.csv", csv_text(table).encode())
-    write_atomically(folder / "table.md", markdown_text(table).encode())
+    write_atomically(folder / "table.csv", csv_text(all_rows(table)).encode())
+    write_atomically(folder / "table.md", markdown_text(results(table, ())).encode())
     write_atomically(folder / "README.md", _readme(origin, table, what).encode())
     write_atomically(folder / FILE, dump_yaml(what.model_dump(mode="json")).encode())
 
@@ -150,7 +151,7 @@ def _readme(origin: Origin, table: Table, what: TableFolder) -> str:
     rows = "\n".join(f"* [{row}]({Path(row).with_suffix('.md').as_posix()})" for row in what.rows)
     empty = "".join(f"* {title}: no test FID ({why})\n" for title, why in what.empty.items())
     return (
-        f"# The table of the study `{what.study}`\n\n{markdown_text(table)}\n"
+        f"# The table of the study `{what.study}`\n\n{markdown_text(results(table, ()))}\n"
         "Every row again, trained anew and compared digit by digit:\n\n"
         "```\nstudy reproduce THIS_FOLDER\n```\n\n"
         "The same question as a new study, search and all:\n\n"

@@ -37,8 +37,8 @@ class TrialFacts:
     config: dict[str, Any]
     reason: str
     attributes: dict[str, Any]
-    started: float | None = None
-    ended: float | None = None
+    started: float | None = field(default=None, compare=False)
+    ended: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from study.ledger.confirm import choose_again, rival
 from study.ledger.ending import Ended, Ending, retry_failed, take_back, tell
 from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
 from study.ledger.issue import Issue
+from study.ledger.question import read_question
 from study.ledger.storage import open_for_reading, open_storage, release
 from trainables.error import InputError
 from trainables.suggestion import Suggestion
@@ -60,6 +61,19 @@ class Ledger:
         storage = open_for_reading(url)
         try:
             return read_facts(storage, study)
+        finally:
+            release(storage)
+
+    @classmethod
+    def question(cls, url: str, study: str) -> StudySpec | None:
+        """What a study was started with, as its ledger keeps it; None before it began.
+
+        Raises:
+            InputError: there is no such ledger, or it is of a newer program.
+        """
+        storage = open_for_reading(url)
+        try:
+            return read_question(storage, study)
         finally:
             release(storage)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from study.number import fid_text, plural
+from study.number import fid_text, interval_text, plural, signed_text
 from study.report.cell import Cell
-from study.report.effect import UNDECIDED, difference_text, effects, interval_text
+from study.report.effect import UNDECIDED, Effect, effects
 from study.report.table import Table
 
 _CAVEAT = (
@@ -48,9 +48,14 @@ def _of_variants(table: Table) -> list[str]:
         most = max(moved, key=lambda effect: abs(effect.difference or 0.0))
         sentences.append(
             f"The largest difference: on {most.cell.stratum}, {most.cell.variant} moves the test"
-            f" FID by {difference_text(most)} ({interval_text(most)})."
+            f" FID by {signed_text(most.difference)} ({_interval(most)})."
         )
     return sentences
+
+
+def _interval(effect: Effect) -> str:
+    low, high = effect.interval or (None, None)
+    return interval_text(low, high, signed=True)
 
 
 def _progress(table: Table) -> str:

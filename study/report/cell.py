@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from search_spaces import Stratum, StudySpec
 from study.record import State, TestResult, TrialRecord
@@ -82,6 +83,15 @@ class Cell:
     def standard_deviation(self) -> float | None:
         """Standard deviation of the test FID over seeds (ddof 1); None below two seeds."""
         return float(np.std(self.test_fids, ddof=1)) if self.num_seeds > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Student's 95 % interval of the mean test FID; None below two seeds."""
+        if self.mean is None or self.standard_deviation is None:
+            return None
+        reach = float(student_t.isf(0.025, self.num_seeds - 1))
+        half = reach * self.standard_deviation / math.sqrt(self.num_seeds)
+        return self.mean - half, self.mean + half
 
     @property
     def untrained_fid(self) -> float | None:

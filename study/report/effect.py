@@ -9,9 +9,20 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 
-from study.number import MISSING, fid_text
+from study.number import MISSING, signed_text
 from study.report.cell import Cell
 from study.report.comparison import compare
+from study.report.grid import (
+    STRATUM,
+    Grid,
+    Row,
+    fid,
+    interval,
+    interval_row,
+    number,
+    stratum_row,
+    word,
+)
 from study.report.table import Table
 
 UNDECIDED = "cannot tell"
@@ -62,19 +73,6 @@ def _effect(cell: Cell, base: Cell) -> Effect:
     return Effect(cell, base, cell.mean - base.mean, interval)
 
 
-def interval_text(effect: Effect) -> str:
-    """The interval of a difference, signed."""
-    if effect.interval is None:
-        return MISSING
-    low, high = effect.interval
-    return f"{low:+.2f} … {high:+.2f}"
-
-
-def difference_text(effect: Effect) -> str:
-    """The difference, signed."""
-    return MISSING if effect.difference is None else f"{effect.difference:+.2f}"
-
-
 def render_effects(table: Table) -> RichTable:
     """The variants for a terminal, each against the first of its stratum."""
     view = RichTable(box=SIMPLE_HEAD, padding=0)
@@ -82,8 +80,8 @@ def render_effects(table: Table) -> RichTable:
         view.add_column(name, justify="right" if name == "latent" else "left")
     for name in ("test FID", "seeds", "difference", "95 % interval", "FID is"):
         view.add_column(name, justify="right", no_wrap=True)
-    for row in effect_rows(table):
-        view.add_row(*row)
+    for texts in variants(table).texts():
+        view.add_row(*texts)
     view.caption = (
         "test FID: mean ± standard deviation over seeds, lower is better; difference: to the"
         " first variant of the stratum, Welch's interval, not corrected for their number"
@@ -91,21 +89,34 @@ def render_effects(table: Table) -> RichTable:
     return view
 
 
-def effect_rows(table: Table) -> list[tuple[str, ...]]:
-    """A row of texts for each variant: its stratum, test FID, and what it moves."""
+def variants(table: Table) -> Grid:
+    """The variants of the space against the first of their stratum."""
     by_cell = {id(effect.cell): effect for effect in effects(table)}
-    return [(*_names(cell), *_moved(by_cell.get(id(cell)))) for cell in table.variants]
-
-
-def _moved(effect: Effect | None) -> tuple[str, str, str]:
-    if effect is None:
-        return "base", "", ""
-    return difference_text(effect), interval_text(effect), effect.verdict
-
-
-def _names(cell: Cell) -> tuple[str, ...]:
-    stratum = cell.stratum
-    return (
-        stratum.dataset, str(stratum.latent_size), stratum.prior, cell.variant or "",
-        fid_text(cell.mean, cell.standard_deviation), str(cell.num_seeds),
+    return Grid(
+        "variants",
+        "Variants",
+        "Fixed configs, trained with fresh seeds and without search; they do not compete in the"
+        " table. ± is the standard deviation over seeds; the difference is to the first variant of"
+        " the stratum, with Welch's 95 % interval, not corrected for the number of variants. A"
+        " variant that changes nothing in a stratum is not trained again there.",
+        (
+            *STRATUM, word("variant"), fid("test FID", "test_fid", "standard_deviation"),
+            number("seeds", "num_seeds"), number("difference", text=signed_text),
+            interval(prefix="difference", signed=True), word("FID is", "verdict"),
+        ),
+        [_row(cell, by_cell.get(id(cell))) for cell in table.variants],
+        group_by=("dataset", "latent_size", "prior"),
     )  # fmt: skip
+
+
+def _row(cell: Cell, effect: Effect | None) -> Row:
+    return {
+        **stratum_row(cell.stratum),
+        "variant": cell.variant,
+        "test_fid": cell.mean,
+        "standard_deviation": cell.standard_deviation,
+        "num_seeds": cell.num_seeds,
+        "difference": effect.difference if effect else None,
+        **interval_row(effect.interval if effect else None, "difference"),
+        "verdict": effect.verdict if effect else "base",
+    }

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from study.report.cell import Cell
+from study.report.grid import Row, stratum_row
 from study.report.palette import STYLE, WIDTH, color_of
 from study.report.table import Table
 
@@ -38,6 +39,16 @@ def plot_samples(table: Table, folder: Path) -> Figure | None:
         for axes, cell in zip(row, cells, strict=False):
             _draw_grid(axes, cell, folder)
     return figure
+
+
+def sample_rows(table: Table, folder: Path) -> list[Row]:
+    """The file of each grid, relative to the study's folder."""
+    found = [(cell, sample_file(cell, folder)) for cell in table.cells]
+    return [
+        {**stratum_row(cell.stratum), "file": path.relative_to(folder).as_posix()}
+        for cell, path in found
+        if path is not None
+    ]
 
 
 def sample_file(cell: Cell, folder: Path) -> Path | None:

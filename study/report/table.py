@@ -41,11 +41,22 @@ class Table:
             columns[cell.stratum.dataset, cell.stratum.latent_size].append(cell)
         return dict(columns)
 
+    def by_column(self) -> list[Cell]:
+        """The cells that compete, those of a column side by side."""
+        return [cell for column in self.columns().values() for cell in column]
+
     def is_best(self, cell: Cell) -> bool:
         """Whether the cell has the lowest mean test FID of two or more in its column."""
         rivals = self.columns()[cell.stratum.dataset, cell.stratum.latent_size]
         means = [rival.mean for rival in rivals if rival.mean is not None]
         return len(means) > 1 and cell.mean == min(means)
+
+    def rank(self, cell: Cell) -> int | None:
+        """Place of the cell's mean test FID in its column, from 1, the lowest; None without."""
+        if cell.mean is None:
+            return None
+        rivals = self.columns()[cell.stratum.dataset, cell.stratum.latent_size]
+        return 1 + sum(rival.mean < cell.mean for rival in rivals if rival.mean is not None)
 
     def protocols(self) -> dict[str, dict[str, Any]]:
         """The protocol of the test FIDs of each data set that has any.

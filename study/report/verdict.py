@@ -3,11 +3,22 @@
 import itertools
 
 from search_spaces import StudySpec
-from study.number import MISSING
+from study.number import MISSING, signed_text
 from study.report.cell import Cell
 from study.report.claim import Pair, compared, judge
-from study.report.comparison import seeds_needed
-from study.report.digest import WORDS, Grid
+from study.report.comparison import MOST_SEEDS, seeds_needed
+from study.report.grid import (
+    STRATUM,
+    Column,
+    Grid,
+    Row,
+    interval,
+    interval_row,
+    number,
+    p_text,
+    stratum_row,
+    word,
+)
 from study.report.table import Table
 
 
@@ -16,49 +27,64 @@ def comparisons(table: Table) -> Grid:
     rows = []
     for column in table.columns().values():
         pairs = compared(itertools.combinations(column, 2))
-        rows += [(*_column_names(p.first), *_comparison(p, len(pairs))) for p in pairs]
+        rows += [_row(pair, len(pairs)) for pair in pairs]
     return Grid(
+        "comparisons",
         "Comparisons between priors",
         "Difference of the mean test FIDs with Welch's 95 % interval; p is Holm's, for all"
         " comparisons of one data set and latent size. “cannot tell” is no claim of equality:"
         " the last column says how many seeds a side would find a difference of this size in four"
         " of five studies.",
-        ("dataset", "latent size", "prior", "against", "difference", "95 % interval", "p",
-         "its FID is", "seeds needed"),
+        (
+            *STRATUM, word("against"), number("difference", text=signed_text),
+            interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
+            word("its FID is", "verdict"),
+            Column("seeds needed", ("seeds_needed", "difference"), _seeds_text),
+        ),
         rows,
-        words=WORDS | {"against", "its FID is"},
+        group_by=("dataset", "latent_size"),
     )  # fmt: skip
 
 
 def claims(spec: StudySpec, table: Table) -> Grid:
     """The verdict on each claim of the space."""
     return Grid(
+        "claims",
         "Claims",
         "Written in the space before it ran. Each verdict follows from the tests beside it, with"
         " Holm's correction; “cannot tell” means that these seeds cannot decide.",
-        ("claim", "verdict", "evidence"),
+        (word("claim"), word("verdict"), word("evidence")),
         [
-            (f"{j.claim.name}: {j.claim.text}" if j.claim.text else j.claim.name, j.verdict,
-             "; ".join(j.evidence))
+            {"claim": f"{j.claim.name}: {j.claim.text}" if j.claim.text else j.claim.name,
+             "verdict": j.verdict, "evidence": "; ".join(j.evidence)}
             for j in judge(table, (c for c in spec.claims if c.dataset in spec.strata.dataset))
         ],
-        words=WORDS | {"claim", "verdict", "evidence"},
     )  # fmt: skip
 
 
-def _column_names(cell: Cell) -> tuple[str, str]:
-    return cell.stratum.dataset, str(cell.stratum.latent_size)
-
-
-def _comparison(pair: Pair, num_comparisons: int) -> tuple[str, ...]:
-    names = pair.first.stratum.prior, pair.second.stratum.prior
+def _row(pair: Pair, num_comparisons: int) -> Row:
     found = pair.comparison
+    names = {**stratum_row(pair.first.stratum), "against": pair.second.stratum.prior}
     if found is None:
-        return (*names, MISSING, MISSING, MISSING, "one seed is not enough", MISSING)
-    low, high = found.interval
-    deviation = max(cell.standard_deviation or 0.0 for cell in (pair.first, pair.second))
-    needed = seeds_needed(found.difference, deviation, num_comparisons)
-    return (
-        *names, f"{found.difference:+.2f}", f"{low:+.2f} … {high:+.2f}",
-        f"{found.adjusted_p:.2g}", found.verdict, "over 200" if needed is None else str(needed),
-    )  # fmt: skip
+        return names | {"verdict": "one seed is not enough"}
+    return {
+        **names,
+        "difference": found.difference,
+        **interval_row(found.interval, "difference"),
+        "p_value": found.p_value,
+        "adjusted_p": found.adjusted_p,
+        "verdict": found.verdict,
+        "seeds_needed": seeds_needed(
+            found.difference, _deviation(pair.first, pair.second), num_comparisons
+        ),
+    }
+
+
+def _deviation(*cells: Cell) -> float:
+    return max(cell.standard_deviation or 0.0 for cell in cells)
+
+
+def _seeds_text(value: int | None, difference: float | None) -> str:
+    if value is None:
+        return MISSING if difference is None else f"over {MOST_SEEDS}"
+    return str(value)

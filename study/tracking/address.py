@@ -1,5 +1,7 @@
 """Where an MLflow store can be."""
 
+from urllib.parse import urlsplit
+
 from trainables.error import InputError
 
 KNOWN = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
@@ -16,5 +18,15 @@ def check_tracking_uri(uri: str) -> None:
         return
     raise InputError(
         f"--tracking-uri needs the address of an MLflow server (http://HOST:PORT) or of a database"
-        f" (sqlite:////PATH, postgresql://…), got {uri!r}"
+        f" (sqlite:////PATH, postgresql://…), got {shown_uri(uri)!r}"
     )
+
+
+def shown_uri(uri: str) -> str:
+    """The address without the password that it may hold.
+
+    >>> shown_uri("postgresql://ada:secret@db/mlflow")
+    'postgresql://ada:***@db/mlflow'
+    """
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@", 1) if password else uri

@@ -87,9 +87,7 @@ class Sender(Generic[Connection]):
             self._last_attempts += self._is_closing
             self._has_given_up |= self._last_attempts >= LAST_ATTEMPTS
         if self._failures == 1:
-            self._tell(
-                f"not reached ({_first_line(error)}); the study goes on, and sends it later"
-            )
+            self._tell(f"not reached ({reason_of(error)}); the study goes on, and sends it later")
         self._pause()
 
     def _pause(self) -> None:
@@ -111,6 +109,8 @@ class Sender(Generic[Connection]):
             self._tell("reached again; all that it missed is sent")
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:200]
+def reason_of(error: Exception) -> str:
+    """What an error says in one line; of a chain of HTTP errors the first cause."""
+    text = str(error).strip() or type(error).__name__
+    first_cause = text.rpartition("Caused by ")[2]
+    return first_cause.splitlines()[0].rstrip(")")[:300]

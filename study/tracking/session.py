@@ -9,6 +9,7 @@ from search_spaces import StudySpec
 from study.layout import Layout, local_artifacts, tracking_uri
 from study.ledger import Ledger
 from study.record import load_records
+from study.tracking.address import shown_uri
 from study.tracking.mirror import Mirror
 from study.tracking.tracker import Tracker, open_mirror
 from trainables.error import InputError
@@ -25,7 +26,9 @@ def tracked(
         return open_mirror(uri, spec, layout.study, local_artifacts(layout, uri))
 
     def tell(line: str) -> None:
-        console.print(f"MLflow at {uri}: {line}", soft_wrap=True, highlight=False, markup=False)
+        console.print(
+            f"MLflow at {shown_uri(uri)}: {line}", soft_wrap=True, highlight=False, markup=False
+        )
 
     tracker = Tracker(connect, spec, note=ledger.note, tell=tell)
     tracker.begin(load_records(layout.storage, spec.name))

@@ -6,8 +6,9 @@ from rich.progress import track
 from study.layout import Layout, local_artifacts, tracking_uri
 from study.lock import hold
 from study.record import TrialRecord, load_records
-from study.tracking.address import check_tracking_uri
+from study.tracking.address import check_tracking_uri, shown_uri
 from study.tracking.mirror import Mirror
+from study.tracking.sender import reason_of
 from study.tracking.store import STORE_ERRORS
 from study.tracking.tracker import open_mirror
 from trainables.error import InputError
@@ -27,18 +28,18 @@ def sync_study(layout: Layout, uri: str | None, console: Console) -> None:
     spec = layout.load_spec()
     where = uri or tracking_uri(layout)
     check_tracking_uri(where)
+    place = f"MLflow at {shown_uri(where)}"
     with hold(layout.lock):
         records = [r for r in load_records(layout.storage, spec.name) if r.config]
         try:
             mirror = open_mirror(where, spec, layout.study, local_artifacts(layout, where))
             _show_all(mirror, records, console)
         except STORE_ERRORS as error:
-            reason = str(error).strip().splitlines()[0]
             raise InputError(
-                f"MLflow at {where} was not reached: {reason}; what was sent is kept, and `study"
-                f" sync {spec.name}` sends the rest"
+                f"{place} was not reached: {reason_of(error)}; what was sent is kept, and"
+                f" `study sync {spec.name}` sends the rest"
             ) from error
-    console.print(f"{spec.name}: {len(records)} trials are in MLflow at {where}", soft_wrap=True)
+    console.print(f"{spec.name}: {len(records)} trials are in {place}", soft_wrap=True)
 
 
 def _show_all(mirror: Mirror, records: list[TrialRecord], console: Console) -> None:

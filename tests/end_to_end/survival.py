@@ -1,10 +1,12 @@
 """A small digits study that is killed and started again, and what must hold of it in the end."""
 
 import itertools
+import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from trainables.checkpoint import newest_checkpoint
 from trainables.error import InputError
 
 Key = tuple[str, str, int]
+ROOT = Path(__file__).parents[2]
 
 
 def quick(num_trials: int, max_epochs: int) -> list[str]:
@@ -38,12 +41,13 @@ class Survivor:
 
     Attributes:
         lost_epochs: epochs that were told to MLflow and then trained again.
+        family: Ray processes of drivers that were killed.
     """
 
     folder: Path
     known: dict[Key, TrialFacts] = field(default_factory=dict)
     lost_epochs: int = 0
-    looks: int = 0
+    family: set[psutil.Process] = field(default_factory=set)
 
     @property
     def layout(self) -> Layout:
@@ -59,7 +63,12 @@ class Survivor:
     def drive(self, command: list[str], timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Runs a command in the folder to its end, whatever that is."""
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, timeout=timeout
+            command,
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
         )
 
     def facts(self) -> LedgerFacts:
@@ -81,7 +90,6 @@ class Survivor:
             assert_unchanged(trial, now[key])
         self.lost_epochs += sum(self._epochs_to_repeat(now).values())
         self.known = now
-        self.looks += 1
 
     def _epochs_to_repeat(self, trials: dict[Key, TrialFacts]) -> dict[str, int]:
         running = {"/".join(map(str, key)) for key, t in trials.items() if t.state == "RUNNING"}
@@ -121,6 +129,14 @@ def family_of(process: int) -> list[psutil.Process]:
         return []
 
 
+def left_by(output: str) -> Iterator[psutil.Process]:
+    """The Ray processes of a killed driver, by the ids that it told, as far as they live."""
+    for line in output.splitlines():
+        for word in line.split()[1:] if line.startswith("family ") else ():
+            with suppress(psutil.NoSuchProcess):
+                yield psutil.Process(int(word))
+
+
 def command_of(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
@@ -136,6 +152,13 @@ def workers_of(process: int) -> list[psutil.Process]:
 def raylets_of(process: int) -> list[psutil.Process]:
     """The Ray node of a driver's local cluster."""
     return [p for p in family_of(process) if "/raylet/raylet " in command_of(p)]
+
+
+VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
+    "driver": lambda driver: [psutil.Process(driver)],
+    "worker": workers_of,
+    "raylet": raylets_of,
+}
 
 
 def assert_unchanged(before: TrialFacts, after: TrialFacts) -> None:
@@ -176,10 +199,14 @@ def assert_one_run_per_trial(survivor: Survivor) -> None:
     runs = runs_of(survivor.layout)
     records = {f"{r.phase}/{r.stratum}/{r.number}": r for r in survivor.records()}
     assert runs.keys() == records.keys()
+    experiment = client.get_experiment_by_name(survivor.layout.name)
+    assert experiment is not None
+    every = client.search_runs([experiment.experiment_id], max_results=5000)
+    assert len(every) == len(runs) + 1  # the study's own
+    assert all(run.info.status != "RUNNING" for run in every)
     for key, run in runs.items():
         tags, record = run.data.tags, records[key]
         assert (tags["state"], tags["reason"]) == (record.state, record.reason)
-        assert run.info.status != "RUNNING"
         assert record.attributes["mlflow_run_id"] == run.info.run_id
         steps = dict(_steps(client, run))
         assert all(len(set(told)) == len(told) for told in steps.values()), (key, steps)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,25 +23,21 @@ import psutil
 import pytest
 
 from tests.end_to_end.survival import (
+    VICTIMS,
     Survivor,
     assert_nothing_is_left,
     assert_survived,
     family_of,
     figures,
     quick,
-    raylets_of,
-    workers_of,
 )
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
-OVERRIDES = quick(num_trials=8, max_epochs=64)
+OVERRIDES = quick(num_trials=5, max_epochs=16)
 LIMIT = 1200.0  # seconds that an untouched study may take
-LONGEST_PEACE = 45.0  # seconds until the next kill; a driver takes some 25 to its first epoch
-VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
-    "driver": lambda driver: [psutil.Process(driver)],
-    "worker": workers_of,
-    "raylet": raylets_of,
-}
+# The longest that each may live, in seconds, once it is there and its turn has come; a driver
+# takes half a minute to its first trial.
+PEACE = {"driver": 60.0, "worker": 12.0, "raylet": 20.0}
 
 
 @dataclass
@@ -70,23 +66,21 @@ class Chaos:
 
     def _harass(self, process: subprocess.Popen[bytes]) -> int:
         """Kills one after the other until the driver has ended; its return code."""
-        while True:
-            kind = self.draw.choice(list(VICTIMS))
-            peace = LIMIT if self.is_over else self.draw.uniform(0, LONGEST_PEACE)
-            try:
-                code = process.wait(timeout=peace)
-            except subprocess.TimeoutExpired:
-                assert not self.is_over, "the study does not end when it is left alone"
-                self.family.update(family_of(process.pid))
-                self._kill(kind, process.pid)
-            else:
-                return code
+        while not self.is_over:
+            kind = self.draw.choices(list(PEACE), weights=[2, 4, 1])[0]
+            while process.poll() is None and not VICTIMS[kind](process.pid):
+                time.sleep(0.5)
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(timeout=self.draw.uniform(0, PEACE[kind]))
+            self._kill(kind, process.pid)
+        return process.wait(timeout=LIMIT)
 
     def _kill(self, kind: str, driver: int) -> None:
         """Nothing where there is nobody of this kind now."""
         victims = VICTIMS[kind](driver)
         if not victims:
             return
+        self.family.update(family_of(driver))
         with suppress(psutil.NoSuchProcess):
             self.draw.choice(victims).kill()
             self.kills[kind] += 1

@@ -133,6 +133,19 @@ def test_the_ledger_remembers_on_what_a_trial_ran(driver: Driver) -> None:
     assert facts_of(driver).attributes["worker"] == WORKER
 
 
+def test_damaged_checkpoints_are_told_once_and_kept_with_the_trial(spec: StudySpec) -> None:
+    warned: list[str] = []
+    driver = Driver(Ledger(spec, "memory:"), warn=warned.append)
+    suggestion = driver.issue("a")
+    assert suggestion is not None
+    for number in (1, 2):
+        driver.absorb("a", {**result(epoch(number)), "damaged": ["1/epoch-000004"]})
+    assert len(warned) == 1
+    assert suggestion.key in warned[0]
+    assert "1/epoch-000004 damaged" in warned[0]
+    assert facts_of(driver).attributes["damaged_checkpoints"] == ["1/epoch-000004"]
+
+
 @pytest.mark.parametrize("ray_trial_id", ["never issued", "ended"])
 def test_results_of_unknown_trials_are_told_to_stop(
     driver: Driver, recorder: Recorder, ray_trial_id: str

@@ -18,7 +18,7 @@ from study.export.row import Origin
 from study.export.study_export import export_study
 from study.export.table_folder import load_table_folder, write_table_folder
 from study.layout import Layout, open_layout
-from study.report.digest import caption_facts
+from study.report.caption import caption_facts
 from study.report.table import Table, build_table
 from tests.study.conftest import MakeRecords
 from trainables.config import TrialConfig

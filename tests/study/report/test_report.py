@@ -13,7 +13,8 @@ import pytest
 from search_spaces import StudySpec, load_space
 from study.protocol import protocol_hash
 from study.record import TrialRecord
-from study.report.report import ReportFacts, write_report
+from study.report.caption import ReportFacts
+from study.report.report import write_report
 from study.report.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
@@ -62,8 +63,8 @@ def written(
 def test_the_report_opens_offline(written: Path) -> None:
     page = page_of(written)
     assert written.parts[-2:] == ("report", "report.html")
-    assert page.tags.count("img") == 5
-    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert page.tags.count("img") == 6
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in page.links)
     assert not re.search(r"url\(|@import|https?:", written.read_text(encoding="utf-8"))
 
 
@@ -150,7 +151,8 @@ def test_writing_again_leaves_the_same_files_and_nothing_aside(
     first = written.read_bytes()
     assert write_report(written.parents[1], spec, records, FACTS).read_bytes() == first
     names = sorted(path.name for path in written.parent.iterdir())
-    assert names == ["report.html", "table.csv", "table.md"]
+    assert names == ["plots", "report.html", "table.csv", "table.md", "tables"]
+    assert not [path for path in written.parent.rglob(".*")]
 
 
 def test_the_papers_value_stands_beside_ours(
