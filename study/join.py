@@ -28,6 +28,9 @@ def _record(layout: Layout, spec: StudySpec, facts: LedgerFacts, trial: TrialFac
     test = tests.get(trial.number)
     slot = trial.attributes.get("slot")
     variant = {"variant": slot[0]} if slot and slot[0] in spec.variants else {}
+    of_stratum = facts.strata[trial.stratum]
+    is_again = bool(of_stratum.retests and slot and slot[0] in of_stratum.chosen)
+    retests = {"retests": list(of_stratum.retests)} if is_again else {}
     return TrialRecord(
         phase=trial.phase,
         stratum=trial.stratum,
@@ -40,7 +43,7 @@ def _record(layout: Layout, spec: StudySpec, facts: LedgerFacts, trial: TrialFac
         rungs=trial.rungs,
         decisions=trial.decisions,
         value=trial.value,
-        attributes=trial.attributes | variant,
+        attributes=trial.attributes | variant | retests,
         test=TestResult(**test) if test else None,
         folder=str(checkpoint.folder.relative_to(layout.study)) if checkpoint else None,
         started=trial.started,

@@ -24,7 +24,7 @@ from study.layout import (
 from study.ledger import Ledger
 from study.lock import hold
 from study.origin import check_asked, check_unedited
-from study.outcome import Outcome, conclude
+from study.outcome import Outcome, conclude, tell_rivals
 from study.progress import Progress
 from study.retention import Retention
 from study.stop import Stop
@@ -86,6 +86,7 @@ def resume_study(
     *,
     retry_failed: bool = False,
     more_seeds: int = 0,
+    retest: tuple[str, str] | None = None,
     options: Options | None = None,
 ) -> Outcome:
     """Goes on with a study that was started, after asking its ledger for more.
@@ -95,6 +96,7 @@ def resume_study(
         console: where to show progress.
         retry_failed: ask the FAILed trials again.
         more_seeds: further confirm seeds for the configs that stand.
+        retest: a tested stratum whose better config is to be tested, too, and the reason.
         options: how to run.
 
     Raises:
@@ -108,6 +110,8 @@ def resume_study(
             console.print(f"{ledger.retry_failed()} failed trials are asked again")
         if more_seeds:
             ledger.add_confirm_seeds(more_seeds)
+        if retest:
+            ledger.retest(*retest)
         return _run(layout, spec, ledger, options or Options(), console)
 
 
@@ -179,6 +183,7 @@ def _run(
     stop = Stop(layout.stop_request, options.time_limit)
     layout.stop_request.unlink(missing_ok=True)
     if ledger.is_finished and layout.report.is_file():
+        tell_rivals(spec.name, ledger.rivals(), console)
         return conclude(layout, spec, console, is_finished=True, write=False)
     _run_trials(layout, spec, ledger, options, console, stop)
     layout.stop_request.unlink(missing_ok=True)
@@ -187,15 +192,12 @@ def _run(
             f"[yellow]stopped[/]: {stop.reason}; the same command goes on from here",
             highlight=False,
         )
+    if ledger.is_finished:
+        tell_rivals(spec.name, ledger.rivals(), console)
     elapsed = time.monotonic() - started
-    outcome = conclude(
+    return conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
-    if outcome.is_finished:
-        from study.export.registered_model import register_study
-
-        register_study(layout, console)
-    return outcome
 
 
 def _run_trials(

@@ -1,13 +1,13 @@
 """The end of a run: table on the terminal, report and exports on disk, exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from search_spaces import StudySpec
+from search_spaces import Stratum, StudySpec
 from study.environment import Environment, current_environment, load_environments
 from study.layout import Layout
 from study.number import duration_text
@@ -46,7 +46,7 @@ def conclude(
     write: bool,
     elapsed: float | None = None,
 ) -> Outcome:
-    """Shows the table, and writes report and exports.
+    """Shows the table; writes report and exports, and registers the models of a finished study.
 
     Args:
         layout: the study's.
@@ -67,6 +67,10 @@ def conclude(
         console.print(f"time    {duration_text(elapsed)}")
     console.print(f"report  {shown(layout.report)}", soft_wrap=True)
     console.print(f"export  {shown(layout.export)}", soft_wrap=True)
+    if write and is_finished:
+        from study.export.registered_model import register_study
+
+        register_study(layout, console)
     return Outcome(table, is_finished, int(is_finished and bool(table.empty_cells)))
 
 
@@ -109,6 +113,17 @@ def show_protocols_of(layout: Layout, console: Console) -> None:
     spec = layout.load_spec()
     records = load_records(layout.storage, spec.name)
     show_protocols(layout, build_table(spec, records), records, console)
+
+
+def tell_rivals(study: str, rivals: Mapping[Stratum, str], console: Console) -> None:
+    """Says where a search that was extended found a better config than the tested one."""
+    for stratum, key in rivals.items():
+        console.print(
+            f"note: {stratum} was tested before {key} came to be its best on the validation part,"
+            f" so the tested config stands; `study confirm {study} --retest {stratum} --why …`"
+            " tests the new one, too, and the report says why",
+            soft_wrap=True, markup=False, highlight=False,
+        )  # fmt: skip
 
 
 def shown(path: Path) -> Path:

@@ -35,7 +35,7 @@ class Export(Frozen):
         environment: what they were obtained with.
         gpus: share of a GPU that each trial took.
         elsewhere: what was different in other environments that the study ran in.
-        retest: why a config was tested here after another one had been; or none.
+        retests: why this config was tested after another of its stratum had been.
         mlflow_runs: one a seed.
         weights: file beside this one, of the seed with the best validation FID; or none.
         weights_sha256: of that file.
@@ -60,7 +60,7 @@ class Export(Frozen):
     environment: dict[str, Any]
     gpus: Annotated[float, Field(ge=0)] = 0
     elsewhere: tuple[str, ...] = ()
-    retest: str | None = None
+    retests: tuple[str, ...] = ()
     mlflow_runs: tuple[str, ...] = ()
     weights: FileName | None = None
     weights_sha256: str | None = None

@@ -26,7 +26,7 @@ def model_card(export: Export, file_name: str) -> str:
         " the lowest mean validation FID, trained with fresh seeds and looked at once on the test"
         " split.",
         *([f"![samples]({export.samples})"] if export.samples else []),
-        *([f"Tested beside another config, because: {export.retest}"] if export.retest else []),
+        *(f"Tested after another config of its stratum, because: {why}" for why in export.retests),
         f"## Result\n\n{_result(export)}",
         _table(_seed_rows(export)),
         f"## Use\n\n```\nstudy reproduce {file_name}\nstudy sample {file_name} --out grid.png\n"

@@ -84,6 +84,7 @@ def _promise(origin: Origin, cell: Cell, records: Sequence[TrialRecord]) -> Expo
         environment=origin.environment.as_dict(),
         gpus=origin.gpus,
         elsewhere=origin.elsewhere,
+        retests=tuple(records[0].attributes.get("retests", ())),
         mlflow_runs=tuple(str(r.attributes.get("mlflow_run_id", "")) for r in records),
     )
 

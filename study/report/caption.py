@@ -44,9 +44,21 @@ def caption_facts(
         ("epochs", f"{spec.budget.max_epochs} in search, {spec.confirm_epochs} in confirm"),
         ("budget", f"{plural(spec.budget.trials_per_stratum, 'search trial')} a stratum"),
         ("seeds", f"{plural(spec.confirm.num_seeds, 'confirm seed')}; study seed {spec.seed}"),
+        *_tested_again(table),
         ("commit", commit or "unknown"),
         ("versions", _listed(versions) or "unknown"),
     ]
+
+
+def _tested_again(table: Table) -> list[tuple[str, str]]:
+    """Where the test split was looked at for more than one config, and why."""
+    told = [
+        f"{cell.stratum}: {why}"
+        for cell in table.cells
+        if cell.chosen
+        for why in cell.chosen[0].attributes.get("retests", ())
+    ]
+    return [("another config tested after the first", "; ".join(told))] if told else []
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -38,6 +38,16 @@ BAD = {
     "an export with overrides": (["reproduce", "train_images", "seed=1"], "runs as it is"),
     "no table of the paper": (["reproduce", "digits"], "the paper has no value"),
     "a table to nowhere": (["export", "digits", "--table"], "needs --to FOLDER"),
+    "a confirm of nothing": (["confirm", "digits"], "--seeds +N, or --retest"),
+    "a second look without a reason": (
+        ["confirm", "digits", "--retest", "digits/flow/8"],
+        "needs --why",
+    ),
+    "a reason that is blank": (
+        ["confirm", "digits", "--retest", "digits/flow/8", "--why", " "],
+        "needs --why",
+    ),
+    "a reason for nothing": (["confirm", "digits", "--seeds", "+1", "--why", "x"], "--retest"),
     "no more seeds": (["confirm", "digits", "--seeds", "x"], "+2"),
     "no store to show": (["ui"], "no MLflow store"),
     "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from study.export.row import Origin
 from study.export.study_export import export_study
 from study.export.table_folder import load_table_folder, write_table_folder
 from study.layout import Layout, open_layout
+from study.report.caption import caption_facts
 from study.report.table import Table, build_table
 from tests.study.conftest import MakeRecords
 from trainables.config import TrialConfig
@@ -87,6 +89,24 @@ def test_a_row_has_card_grid_and_weights_that_draw(exported: Path) -> None:
     assert exported.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     images, _ = exported_samples(exported, 3)
     assert images.shape == (3, 1, 8, 8)
+
+
+def test_a_second_look_at_the_test_split_is_told(
+    layout: Layout, small: StudySpec, synthetic_records: MakeRecords
+) -> None:
+    records = [
+        replace(r, attributes=r.attributes | {"retests": ["too narrow"]})
+        if r.phase == "confirm" and r.stratum.prior == "flow"
+        else r
+        for r in synthetic_records(small)
+    ]
+    table = build_table(small, records)
+    export_study(origin_of(layout), table, layout.export)
+    assert load_export(layout.export / ROW).retests == ("too narrow",)
+    assert "because: too narrow" in (layout.export / ROW).with_suffix(".md").read_text()
+    assert "because" not in (layout.export / "digits/gaussian/8.md").read_text()
+    facts = dict(caption_facts(small, table, "", {}))
+    assert facts["another config tested after the first"] == "digits/flow/8: too narrow"
 
 
 def test_the_weights_are_those_of_the_best_validation_fid(
