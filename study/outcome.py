@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from search_spaces import StudySpec
 from study.environment import Environment, current_environment
@@ -13,10 +14,12 @@ from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
+from study.report.against import Other
 from study.report.caption import ReportFacts
 from study.report.effect import render_effects
 from study.report.report import write_report
-from study.report.table import Table, build_table, render_table
+from study.report.soundness import sound_table
+from study.report.table import Table, render_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ def conclude(
     """
     if write:
         write_outcome(layout, spec)
-    table = build_table(spec, load_records(layout.storage, spec.name))
+    table, notes = sound_table(spec, load_records(layout.storage, spec.name))
+    for note in notes:
+        console.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
     if table.cells:
         console.print(render_table(table))
     if table.variants:
@@ -74,23 +79,39 @@ def write_outcome(
     report: bool = True,
     exports: bool = True,
     export_to: Path | None = None,
+    against: Layout | None = None,
 ) -> list[Path]:
-    """Writes the report and the exports of what is known so far; the exported files."""
+    """Writes the report and the exports of what is known so far; the exported files.
+
+    Args:
+        layout: the study's.
+        spec: its question.
+        report: whether the report is written.
+        exports: whether the exports are written.
+        export_to: another folder for them.
+        against: a second study to lay beside it in the report.
+    """
     records = load_records(layout.storage, spec.name)
     environment = current_environment(spec.resources.cpus, _device(records))
     if report:
-        write_report(layout.study, spec, records, report_facts(environment))
+        other = _other(against) if against else None
+        write_report(layout.study, spec, records, report_facts(environment), other)
     if not exports:
         return []
     folder = export_to or layout.export
-    return export_study(layout, build_table(spec, records), environment, folder)
+    return export_study(layout, sound_table(spec, records)[0], environment, folder)
+
+
+def _other(layout: Layout) -> Other:
+    table, _ = sound_table(layout.load_spec(), load_records(layout.storage, layout.name))
+    return Other(layout.name, table)
 
 
 def show_protocols_of(layout: Layout, console: Console) -> None:
     """Every FID of a study with its protocol; see `study.protocol`."""
     spec = layout.load_spec()
     records = load_records(layout.storage, spec.name)
-    show_protocols(layout, build_table(spec, records), records, console)
+    show_protocols(layout, sound_table(spec, records)[0], records, console)
 
 
 def shown(path: Path) -> Path:
