@@ -63,6 +63,15 @@ def test_a_lost_history_is_named_and_the_rest_is_shown(
     assert f"search {records[0].stratum} #0" in page
 
 
+def test_one_seed_is_called_too_few(
+    spec: StudySpec, synthetic_records: MakeRecords, tmp_path: Path
+) -> None:
+    records = synthetic_records(spec, num_seeds=1)
+    page = write_report(tmp_path, spec, records, ReportFacts(""))
+    assert "with one seed the spread is unknown" in page.read_text()
+    assert "one seed is not enough" in (page.parent / "tables" / "comparisons.md").read_text()
+
+
 @pytest.mark.parametrize("damage", ["missing", "torn", "changed"])
 def test_a_damaged_history_file_costs_its_own_trial_only(tmp_path: Path, damage: str) -> None:
     spec = small("name=broken")
