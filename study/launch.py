@@ -1,18 +1,16 @@
 """`study run`: search, confirm, test, report, export; run again to resume."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from search_spaces import StudySpec, check_extension, load_space
-from study.driver import Driver
+from study.drive import drive
 from study.enqueue import load_wish
-from study.failure import NodeLostError
 from study.layout import (
     Layout,
     discard_if_empty,
@@ -25,14 +23,10 @@ from study.ledger import Ledger
 from study.lock import hold
 from study.origin import check_asked, check_unedited
 from study.outcome import Outcome, conclude, tell_rivals
-from study.progress import Progress
-from study.retention import Retention
 from study.stop import Stop
 from study.tracking.address import check_tracking_uri
 from trainables.checkpoint import file_hash
 from trainables.error import InputError
-
-NUM_NODES = 5  # one after the other; what kills them all will kill the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +179,7 @@ def _run(
     if ledger.is_finished and layout.report.is_file():
         tell_rivals(spec.name, ledger.rivals(), console)
         return conclude(layout, spec, console, is_finished=True, write=False)
-    _run_trials(layout, spec, ledger, options, console, stop)
+    drive(layout, spec, ledger, options.address, console, stop)
     layout.stop_request.unlink(missing_ok=True)
     if stop.reason and not ledger.is_finished:
         console.print(
@@ -198,64 +192,3 @@ def _run(
     return conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
-
-
-def _run_trials(
-    layout: Layout,
-    spec: StudySpec,
-    ledger: Ledger,
-    options: Options,
-    console: Console,
-    stop: Stop,
-) -> None:
-    from study.chain import chain_notes
-    from study.dataset import load_datasets, ready_fid
-    from study.environment import current_environment, remember_environment
-    from study.ray_adapter import cluster, run_trials
-    from study.tracking.session import tracked
-    from trainables.suggestion import Workplace
-    from trainables.training import device_name
-
-    for note in chain_notes(spec):
-        _note(console, note)
-    datasets = load_datasets(spec, layout.data)
-    ready_fid(spec, datasets, layout.data)
-    workplace = Workplace(
-        study_folder=str(layout.study),
-        data_folder=str(layout.data),
-        num_threads=spec.resources.cpus,
-        plugins=spec.plugins,
-        checkpoint_seconds=60 * spec.resources.checkpoint_minutes,
-    )
-    with tracked(layout, spec, ledger, console) as tracker:
-        progress = Progress(spec, ledger.facts(), console)
-        retention = Retention(layout.study)
-        retention.make_up(ledger.facts().trials)
-        driver = Driver(ledger, (tracker, progress, retention), stop, warn=partial(_note, console))
-
-        def run() -> None:
-            remember_environment(
-                layout.environments, current_environment(spec.resources.cpus, device_name())
-            )
-            # Listening begins after Ray has, which puts handlers of its own in place.
-            with cluster(options.address), stop.listening(), progress.showing():
-                run_trials(driver, workplace, datasets, spec.resources, layout.ray)
-
-        _outlive_nodes(run, driver, stop, console)
-
-
-def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console: Console) -> None:
-    """Runs trials; on a new node where the one before has died."""
-    for _ in range(NUM_NODES):
-        if driver.ledger.is_finished or stop():
-            return
-        try:
-            return run()
-        except NodeLostError as error:
-            driver.lose_all(str(error))
-            _note(console, f"{error}; what ran there goes on on a new one")
-    stop.reason = f"the Ray node of this machine has died {NUM_NODES} times"
-
-
-def _note(console: Console, text: str) -> None:
-    console.print(f"[yellow]note[/]: {text}", soft_wrap=True)

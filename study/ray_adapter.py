@@ -27,7 +27,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search_spaces.spec import ResourcesSpec
+from search_spaces.budget import ResourcesSpec
 from study.driver import Driver
 from study.failure import NodeLostError, failure_in
 from trainables.data import ImageDataset
