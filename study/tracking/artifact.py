@@ -1,6 +1,8 @@
 """The files that a run holds: a trial's newest checkpoint, and its history as Parquet."""
 
-from collections.abc import Mapping
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,11 +28,11 @@ def artifacts(study_folder: Path, record: TrialRecord, aside: Path) -> Mapping[s
     checkpoint = newest_checkpoint(study_folder / path)
     if checkpoint is None:
         return {}
-    files = {file.name: file for file in sorted(checkpoint.folder.glob("*.png"))}
+    pictures = sorted(checkpoint.folder.glob("*.png"))
     if record.state == "RUNNING":
-        return files
-    kept = (checkpoint.folder / name for name in AT_THE_END)
-    files |= {file.name: file for file in kept if file.is_file()}
+        return _copied(pictures, aside)
+    kept = [checkpoint.folder / name for name in AT_THE_END]
+    files = {file.name: file for file in [*pictures, *kept] if file.is_file()}
     return files | {"history.parquet": _write_history(record, aside / "history.parquet")}
 
 
@@ -39,6 +41,15 @@ def write_spec(spec: StudySpec, folder: Path) -> Mapping[str, Path]:
     path = folder / "spec.yaml"
     path.write_text(dump_space(spec))
     return {path.name: path}
+
+
+def _copied(pictures: Sequence[Path], aside: Path) -> dict[str, Path]:
+    """Copies: its worker removes a checkpoint soon after the next, and later ones hold these."""
+    copies = {}
+    for picture in pictures:
+        with contextlib.suppress(FileNotFoundError):
+            copies[picture.name] = Path(shutil.copyfile(picture, aside / picture.name))
+    return copies
 
 
 def _write_history(record: TrialRecord, path: Path) -> Path:

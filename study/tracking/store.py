@@ -180,8 +180,14 @@ class Store:
 
     def _open_experiment(self, study: str, artifacts: Path | None) -> str:
         found = self.client.get_experiment_by_name(study)
+        location = artifacts.as_uri() if artifacts else None
+        if found is not None and location not in (None, found.artifact_location):
+            # The storage was moved, and MLflow changes no location: all is made anew beside it.
+            old = found.experiment_id
+            self.client.rename_experiment(old, f"{study} before it was moved ({old})")
+            self.client.delete_experiment(old)
+            found = None
         if found is None:
-            location = artifacts.as_uri() if artifacts else None
             return str(self.client.create_experiment(study, artifact_location=location))
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)

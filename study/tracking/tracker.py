@@ -82,7 +82,7 @@ class Tracker:
         key = suggestion.key
         self._ray_trial_ids.pop(key, None)
         record = self._records.get(key)
-        if record is None:  # a test of a trial that ended in this process has its record
+        if record is None:
             return
         state = ended.state
         if test is not None:

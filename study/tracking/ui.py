@@ -62,7 +62,10 @@ def open_when_ready(address: str, page: str) -> bool:
 
 def _experiment(layout: Layout, study: str | None) -> str:
     """The id of a study's experiment; read without MLflow, which takes seconds to load."""
-    query = "SELECT experiment_id, name FROM experiments ORDER BY last_update_time DESC"
+    query = (
+        "SELECT experiment_id, name FROM experiments WHERE lifecycle_stage = 'active'"
+        " ORDER BY last_update_time DESC"
+    )
     try:
         connection = sqlite3.connect(f"file:{_database(layout)}?mode=ro", uri=True)
         try:

@@ -12,6 +12,7 @@ from study.protocol import protocol_hash
 from study.record import TrialRecord
 from study.tracking.mirror import Mirror
 from study.tracking.run import common_params, params
+from study.tracking.store import Store
 from tests.study.conftest import make_records
 from tests.study.tracking.conftest import (
     BrokenClient,
@@ -20,6 +21,8 @@ from tests.study.tracking.conftest import (
     runs_in,
     trial_runs,
 )
+from trainables.checkpoint import commit
+from trainables.config import TrialConfig
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +107,33 @@ def test_an_experiment_that_somebody_deleted_comes_back(
     MlflowClient(uri).delete_experiment(mirror.store.experiment)
     show_all(connect(), records)
     assert_mirrored(uri, spec.name, records)
+
+
+def test_a_storage_that_was_moved_gets_a_new_experiment_with_all_there_is(
+    connect: Connect, uri: str, spec: StudySpec, records: list[TrialRecord], tmp_path: Path
+) -> None:
+    show_all(connect(), records)
+    moved = Mirror(Store(uri, spec.name, tmp_path / "elsewhere"), spec, tmp_path)
+    show_all(moved, records)
+    assert_mirrored(uri, spec.name, records)
+    locations = {run.info.artifact_uri for run in runs_in(uri, spec.name)}
+    assert all("/elsewhere/" in location for location in locations)
+
+
+def test_pictures_of_a_trial_at_work_are_there_before_it_ends(
+    connect: Connect, spec: StudySpec, records: list[TrialRecord], tmp_path: Path
+) -> None:
+    record = replace(records[1], state="RUNNING", reason="")
+    folder = tmp_path / "trials" / record.phase / str(record.stratum) / str(record.number)
+    checkpoint = folder / "1" / "epoch-000005"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "samples-000005.png").write_bytes(b"a picture")
+    (checkpoint / "weights.safetensors").write_bytes(b"weights")
+    commit(checkpoint, 5, TrialConfig.model_validate(record.config))
+    mirror = connect()
+    run_id = mirror.show(record, is_at_work=True)
+    names = [file.path for file in mirror.store.client.list_artifacts(run_id)]
+    assert names == ["samples-000005.png"]
 
 
 def test_trials_lie_below_the_run_of_their_study(

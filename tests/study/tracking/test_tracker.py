@@ -1,6 +1,7 @@
 """The driver's loop never waits for MLflow, and MLflow ends up with everything."""
 
 import functools
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,7 +40,9 @@ class Watch:
         self.curves.setdefault(suggestion.key, [])
 
     def measured(self, suggestion: Any, measurements: Any) -> None:
-        self.curves[suggestion.key] += measurements
+        curve = self.curves[suggestion.key]
+        known = {measurement.epoch for measurement in curve}
+        curve += [measurement for measurement in measurements if measurement.epoch not in known]
 
     def ended(self, suggestion: Any, ended: Any, test: Any) -> None:
         pass
@@ -171,6 +174,23 @@ def test_the_ledger_knows_each_run_that_was_made_in_time(
     run = trial_runs(uri, spec.name)[suggestion.key]
     assert trial.attributes["mlflow_run_id"] == run.info.run_id
     assert threads == {threading.main_thread().name}
+
+
+def test_a_driver_that_was_killed_leaves_nothing_twice_and_nothing_running(
+    connect: Connect, uri: str, spec: StudySpec, tmp_path: Path
+) -> None:
+    url, watch = f"journal:{tmp_path / 'ledger.journal'}", Watch()
+    for until in (5.0, 9.0, math.inf):  # each driver is gone in the middle of trials
+        ledger = Ledger(spec, url)
+        tracker = Tracker(connect, spec, note=ledger.note)
+        tracker.begin(watch.records(ledger.facts()))
+        Simulation(Driver(ledger, (tracker, watch)), TABLE_1, num_workers=2).run(until)
+        if until < math.inf:
+            tracker._sender.close(30)
+            assert any(run.info.status == "RUNNING" for run in trial_runs(uri, spec.name).values())
+    records = watch.records(ledger.facts())
+    assert tracker.end(records, is_finished=True) == ()
+    assert_mirrored(uri, spec.name, records)
 
 
 def test_a_trial_that_waits_for_a_worker_is_not_running(
