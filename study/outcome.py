@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from search_spaces import Stratum, StudySpec
 from study.environment import Environment, current_environment, load_environments
@@ -13,10 +14,12 @@ from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
+from study.report.against import Other
 from study.report.caption import ReportFacts
 from study.report.effect import render_effects
 from study.report.report import write_report
-from study.report.table import Table, build_table, render_table
+from study.report.soundness import sound_table
+from study.report.table import Table, render_table
 
 if TYPE_CHECKING:
     from study.export.row import Origin
@@ -58,7 +61,9 @@ def conclude(
     """
     if write:
         write_outcome(layout, spec)
-    table = build_table(spec, load_records(layout.storage, spec.name))
+    table, notes = sound_table(spec, load_records(layout.storage, spec.name))
+    for note in notes:
+        console.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
     if table.cells:
         console.print(render_table(table))
     if table.variants:
@@ -81,18 +86,29 @@ def write_outcome(
     report: bool = True,
     exports: bool = True,
     export_to: Path | None = None,
+    against: Layout | None = None,
 ) -> list[Path]:
-    """Writes the report and the exports of what is known so far; the exported files."""
+    """Writes the report and the exports of what is known so far; the exported files.
+
+    Args:
+        layout: the study's.
+        spec: its question.
+        report: whether the report is written.
+        exports: whether the exports are written.
+        export_to: another folder for them.
+        against: a second study to lay beside it in the report.
+    """
     records = load_records(layout.storage, spec.name)
     environments = _environments(layout, spec, records)
     if report:
-        write_report(layout.study, spec, records, report_facts(environments[-1]))
+        other = _other(against) if against else None
+        write_report(layout.study, spec, records, report_facts(environments[-1]), other)
     if not exports:
         return []
     from study.export.study_export import export_study
 
     origin = _origin(layout, spec, environments)
-    return export_study(origin, build_table(spec, records), export_to or layout.export)
+    return export_study(origin, sound_table(spec, records)[0], export_to or layout.export)
 
 
 def write_table(layout: Layout, spec: StudySpec, folder: Path) -> Path:
@@ -105,14 +121,19 @@ def write_table(layout: Layout, spec: StudySpec, folder: Path) -> Path:
 
     records = load_records(layout.storage, spec.name)
     origin = _origin(layout, spec, _environments(layout, spec, records), every_seed=True)
-    return write_table_folder(origin, build_table(spec, records), folder)
+    return write_table_folder(origin, sound_table(spec, records)[0], folder)
+
+
+def _other(layout: Layout) -> Other:
+    table, _ = sound_table(layout.load_spec(), load_records(layout.storage, layout.name))
+    return Other(layout.name, table)
 
 
 def show_protocols_of(layout: Layout, console: Console) -> None:
     """Every FID of a study with its protocol; see `study.protocol`."""
     spec = layout.load_spec()
     records = load_records(layout.storage, spec.name)
-    show_protocols(layout, build_table(spec, records), records, console)
+    show_protocols(layout, sound_table(spec, records)[0], records, console)
 
 
 def tell_rivals(study: str, rivals: Mapping[Stratum, str], console: Console) -> None:

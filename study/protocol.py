@@ -49,6 +49,16 @@ def protocol_hash(protocol: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(dict(protocol), sort_keys=True).encode()).hexdigest()
 
 
+def first_difference(protocol: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first field in which two protocols differ; None where they are the same.
+
+    >>> first_difference({"a": 1, "b": 2}, {"a": 1, "b": 3})
+    'b'
+    """
+    names = (name for name in (*protocol, *other) if protocol.get(name) != other.get(name))
+    return next(names, None)
+
+
 def show_protocols(
     layout: "Layout", table: "Table", records: Sequence[TrialRecord], console: Console
 ) -> None:

@@ -38,6 +38,9 @@ def report(
     protocol: Annotated[
         bool, typer.Option("--protocol", help="Only print what each FID was measured with.")
     ] = False,
+    against: Annotated[
+        str | None, typer.Option(help="A second study of this storage, to lay beside it.")
+    ] = None,
 ) -> None:
     """Write the report of what is known so far, also while the study runs."""
     from study.layout import open_layout
@@ -47,7 +50,8 @@ def report(
     if protocol:
         show_protocols_of(layout, option.console())
         return
-    write_outcome(layout, layout.load_spec(), exports=False)
+    other = open_layout(storage, against) if against else None
+    write_outcome(layout, layout.load_spec(), exports=False, against=other)
     print(layout.report)
 
 

@@ -22,7 +22,15 @@ from itertools import combinations, pairwise
 from search_spaces.claim import BestClaim, Claim, EquivalenceClaim, NonMonotoneClaim, OrderClaim
 from study.number import fid_text
 from study.report.cell import Cell
-from study.report.comparison import LEVEL, Comparison, adjusted, compare, holm
+from study.report.comparison import (
+    LEVEL,
+    MOST_SEEDS,
+    Comparison,
+    adjusted,
+    compare,
+    holm,
+    seeds_needed,
+)
 from study.report.table import Table
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "cannot tell"
@@ -45,16 +53,35 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two cells and their comparison; None where either has fewer than two seeds."""
+    """Two cells and their comparison; None where either has fewer than two seeds.
+
+    Attributes:
+        first: compared with the second.
+        second: the other cell.
+        comparison: their test.
+        num_compared: pairs that are compared together with this one.
+    """
 
     first: Cell
     second: Cell
     comparison: Comparison | None
+    num_compared: int = 1
 
     @property
     def verdict(self) -> str:
         """`lower`, `higher` or `cannot tell`, of the first against the second."""
         return self.comparison.verdict if self.comparison else UNDECIDED
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """Seeds a side that would find a difference of this size in four of five studies.
+
+        None where more than `MOST_SEEDS` would be, or nothing is known.
+        """
+        if self.comparison is None:
+            return None
+        deviation = max(c.standard_deviation or 0.0 for c in (self.first, self.second))
+        return seeds_needed(self.comparison.difference, deviation, self.num_compared)
 
     def __str__(self) -> str:
         names = f"{_name(self.first)} against {_name(self.second)}"
@@ -64,7 +91,13 @@ class Pair:
         return (
             f"{names}: {self.comparison.difference:+.2f} ({low:+.2f} … {high:+.2f}),"
             f" p = {self.comparison.adjusted_p:.2g}, {self.verdict}"
+            + f" ({self._remedy()})"
+            * (self.verdict == UNDECIDED)
         )
+
+    def _remedy(self) -> str:
+        needed = self.seeds_needed or f"more than {MOST_SEEDS}"
+        return f"{needed} seeds a side would find a difference of this size"
 
 
 def judge(table: Table, claims: Iterable[Claim]) -> list[Judgement]:
@@ -142,7 +175,7 @@ def compared(pairs: Iterable[tuple[Cell, Cell]]) -> list[Pair]:
     found = [compare(first.test_fids, second.test_fids) for first, second in cells]
     known = iter(adjusted([comparison for comparison in found if comparison is not None]))
     return [
-        Pair(first, second, next(known) if comparison is not None else None)
+        Pair(first, second, next(known) if comparison is not None else None, len(cells))
         for (first, second), comparison in zip(cells, found, strict=True)
     ]
 

@@ -20,9 +20,9 @@ def collapse(table: Table) -> Grid:
         "Means over confirm seeds (or the search's best trial), on validation images, at the last"
         " epoch with a FID. Active units are dimensions whose posterior mean varies over images;"
         " few of them mean collapse. The information I(x; z) is in nats and cannot exceed its"
-        " ceiling, the log of the number of images: ≥ where it is near it. The gap is the rate"
-        " minus the information, at most the divergence of the aggregate posterior from the prior"
-        " where the information is exact: nats that the prior does not explain.",
+        " ceiling, the log of the number of images; ≥ where it is near it. The gap is the rate"
+        " minus the information: a bound on how far the aggregate posterior is from the prior, in"
+        " nats, loose where the information is at its ceiling; lower is better.",
         (
             *STRATUM, Column("active units", ("active_units", "latent_size"), _units_text),
             number("rate", text=nats_text), number("distortion", text=nats_text),

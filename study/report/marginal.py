@@ -18,6 +18,7 @@ from study.report.palette import STYLE, WIDTH, color_of
 from study.report.panel import scale_fid
 from study.report.table import Table
 
+_MOST_LETTERS = 18  # that fit side by side below a panel
 _LOOKS = ("o", "s", "^", "D", "v", "P")
 _Panel = tuple[str, str, str]
 
@@ -86,7 +87,9 @@ def _draw(
 
 def _name_values(axes: Axes, rows: Sequence[Row], values: Sequence[Any], color: str) -> None:
     """The values of a choice by name, with a bar at the median of each."""
-    axes.set_xticks(range(len(values)), [value_text(value) for value in values])
+    names = [value_text(value) for value in values]
+    slant = 25 if sum(map(len, names)) > _MOST_LETTERS else 0
+    axes.set_xticks(range(len(values)), names, rotation=slant)
     axes.set_xlim(-0.6, len(values) - 0.4)
     axes.grid(visible=False, axis="x")
     for place, value in enumerate(values):

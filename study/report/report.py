@@ -13,6 +13,7 @@ from pathlib import Path
 
 from search_spaces import StudySpec
 from study.record import TrialRecord
+from study.report.against import Other, against, check_comparable
 from study.report.caption import ReportFacts, caption_facts
 from study.report.collapse import collapse
 from study.report.effect import variants
@@ -23,14 +24,18 @@ from study.report.grid_file import WRITERS, csv_text, markdown_text
 from study.report.page import page_text
 from study.report.picture import Picture, draw_pictures
 from study.report.result import all_rows, fid_parts, results
-from study.report.soundness import sound_records
+from study.report.soundness import sound_table
 from study.report.spending import budget, failures, waste
-from study.report.table import Table, build_table
+from study.report.table import Table
 from study.report.verdict import claims, comparisons
 
 
 def write_report(
-    folder: Path, spec: StudySpec, records: Sequence[TrialRecord], facts: ReportFacts
+    folder: Path,
+    spec: StudySpec,
+    records: Sequence[TrialRecord],
+    facts: ReportFacts,
+    other: Other | None = None,
 ) -> Path:
     """Writes all files below `<folder>/report`; the path of the page.
 
@@ -41,11 +46,17 @@ def write_report(
         spec: the study's question.
         records: all its trials, finished or not.
         facts: commit, versions and machine.
+        other: a second study to lay beside it.
+
+    Raises:
+        InputError: the two studies' numbers cannot share a column; nothing is written.
     """
-    sound, notes = sound_records(records)
-    table = build_table(spec, sound)
+    table, notes = sound_table(spec, records)
+    if other is not None:
+        check_comparable(spec.name, table, other)
     made_with = caption_facts(spec, table, facts.commit, facts.versions)
     grids = _grids(spec, table, made_with)
+    grids += [against(spec.name, table, other)] if other else []
     pictures = draw_pictures(spec, table, folder)
     target = folder / "report"
     _write_all(target / "tables", _table_files(grids))

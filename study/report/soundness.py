@@ -9,12 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from search_spaces import StudySpec
 from study.number import plural
 from study.protocol import VALIDATION
 from study.record import TrialRecord
+from study.report.table import Table, build_table
 
 _NAMED = 3
 _Protocol = Mapping[str, Any]
+
+
+def sound_table(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[Table, list[str]]:
+    """The table of what can share one, and a sentence on everything left out."""
+    sound, notes = sound_records(records)
+    return build_table(spec, sound), notes
 
 
 def sound_records(records: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[str]]:

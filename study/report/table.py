@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 
 from search_spaces import Stratum, StudySpec
 from study.number import MISSING, fid_text
-from study.protocol import VALIDATION
+from study.protocol import VALIDATION, first_difference
 from study.record import TrialRecord
 from study.report.cell import Cell, build_cell
 from study.report.paper import paper_fid
@@ -133,12 +133,12 @@ def _refuse_mixture(
     other: Stratum,
     its_protocol: dict[str, Any],
 ) -> None:
-    for name in (*protocol, *its_protocol):
-        if protocol.get(name) != its_protocol.get(name):
-            raise ValueError(
-                f"{reference} FIDs of {stratum.dataset} cannot share a column: {name} is"
-                f" {protocol.get(name)!r} in {stratum}, but {its_protocol.get(name)!r} in {other}"
-            )
+    name = first_difference(protocol, its_protocol)
+    if name is not None:
+        raise ValueError(
+            f"{reference} FIDs of {stratum.dataset} cannot share a column: {name} is"
+            f" {protocol.get(name)!r} in {stratum}, but {its_protocol.get(name)!r} in {other}"
+        )
 
 
 def render_table(table: Table) -> RichTable:

@@ -4,9 +4,8 @@ import itertools
 
 from search_spaces import StudySpec
 from study.number import MISSING, signed_text
-from study.report.cell import Cell
 from study.report.claim import Pair, compared, judge
-from study.report.comparison import MOST_SEEDS, seeds_needed
+from study.report.comparison import MOST_SEEDS
 from study.report.grid import (
     STRATUM,
     Column,
@@ -27,7 +26,7 @@ def comparisons(table: Table) -> Grid:
     rows = []
     for column in table.columns().values():
         pairs = compared(itertools.combinations(column, 2))
-        rows += [_row(pair, len(pairs)) for pair in pairs]
+        rows += [_row(pair) for pair in pairs]
     return Grid(
         "comparisons",
         "Comparisons between priors",
@@ -52,7 +51,8 @@ def claims(spec: StudySpec, table: Table) -> Grid:
         "claims",
         "Claims",
         "Written in the space before it ran. Each verdict follows from the tests beside it, with"
-        " Holm's correction; “cannot tell” means that these seeds cannot decide.",
+        " Holm's correction; “cannot tell” means that these seeds cannot decide. How many would"
+        " follows from the differences and deviations seen, which few seeds give only roughly.",
         (word("claim"), word("verdict"), word("evidence")),
         [
             {"claim": f"{j.claim.name}: {j.claim.text}" if j.claim.text else j.claim.name,
@@ -62,7 +62,7 @@ def claims(spec: StudySpec, table: Table) -> Grid:
     )  # fmt: skip
 
 
-def _row(pair: Pair, num_comparisons: int) -> Row:
+def _row(pair: Pair) -> Row:
     found = pair.comparison
     names = {**stratum_row(pair.first.stratum), "against": pair.second.stratum.prior}
     if found is None:
@@ -74,14 +74,8 @@ def _row(pair: Pair, num_comparisons: int) -> Row:
         "p_value": found.p_value,
         "adjusted_p": found.adjusted_p,
         "verdict": found.verdict,
-        "seeds_needed": seeds_needed(
-            found.difference, _deviation(pair.first, pair.second), num_comparisons
-        ),
+        "seeds_needed": pair.seeds_needed,
     }
-
-
-def _deviation(*cells: Cell) -> float:
-    return max(cell.standard_deviation or 0.0 for cell in cells)
 
 
 def _seeds_text(value: int | None, difference: float | None) -> str:

@@ -11,9 +11,11 @@ from study.tracking import run as shown
 from study.tracking.artifact import artifacts, write_spec
 from study.tracking.overview import overview
 from study.tracking.store import DIGEST, NAME, PARENT, KnownRun, Store
+from study.tracking.view import TAG, view_state
 from trainables.config import TrialConfig
 
 STATUS = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+KIND = "mlflow.experimentKind"
 WAITING, AT_WORK = "SCHEDULED", "RUNNING"
 
 
@@ -65,6 +67,9 @@ class Mirror:
         run = self._parent()
         status = AT_WORK if is_at_work else "FINISHED" if is_finished else WAITING
         note = overview(self.spec, records)
+        self.store.set_experiment_tags(
+            {shown.NOTE: note, TAG: view_state(records), KIND: "custom_model_development"}
+        )
         self.store.add_params(run, shown.common_params(self.spec))
         with tempfile.TemporaryDirectory() as folder:
             self.store.log_files(run, write_spec(self.spec, Path(folder)))

@@ -30,11 +30,7 @@ def trial_key(record: TrialRecord) -> str:
 
 def run_name(spec: StudySpec, record: TrialRecord) -> str:
     """`flow-8 #3`, `flow-8 confirm #0, tested`; the data set before it where there are several."""
-    stratum = record.stratum
-    words = [stratum.dataset] if len(spec.strata.dataset) > 1 else []
-    words.append(f"{stratum.prior}-{stratum.latent_size}")
-    if "variant" in record.attributes:
-        words.append(record.attributes["variant"])
+    words = [_cell(spec, record)]
     if record.phase == "confirm":
         words.append("confirm")
     return " ".join([*words, f"#{record.number}"]) + (", tested" if record.test else "")
@@ -48,6 +44,7 @@ def tags(spec: StudySpec, record: TrialRecord) -> dict[str, str]:
         "trial": trial_key(record),
         "phase": record.phase,
         "stratum": str(stratum),
+        "cell": _cell(spec, record),
         "dataset": stratum.dataset,
         "prior": stratum.prior,
         "latent_size": str(stratum.latent_size),
@@ -139,6 +136,16 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _is_shown(name: str, varied: set[str]) -> bool:
     return any(name == field or name.startswith(f"{field}.") for field in (*ALWAYS, *varied))
+
+
+def _cell(spec: StudySpec, record: TrialRecord) -> str:
+    """The stratum in short, such as `flow-8`, with the variant."""
+    stratum = record.stratum
+    words = [stratum.dataset] if len(spec.strata.dataset) > 1 else []
+    words.append(f"{stratum.prior}-{stratum.latent_size}")
+    if "variant" in record.attributes:
+        words.append(record.attributes["variant"])
+    return " ".join(words)
 
 
 def _ending(record: TrialRecord) -> str:

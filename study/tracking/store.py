@@ -97,6 +97,11 @@ class Store:
         self.runs.setdefault(tags.get(TRIAL, ""), []).append(known)
         return known
 
+    def set_experiment_tags(self, tags: Mapping[str, str]) -> None:
+        """Tags of the experiment, such as its description."""
+        for name, value in tags.items():
+            self.client.set_experiment_tag(self.experiment, name, value)
+
     def add_params(self, run: KnownRun, params: Mapping[str, str]) -> None:
         """Those that the run has not; a param of MLflow never changes."""
         missing = {name: value for name, value in params.items() if name not in run.params}

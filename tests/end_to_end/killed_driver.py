@@ -15,16 +15,59 @@ Without moments the study runs to its end. KEY=VALUE overrides the study's space
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
+
+import psutil
 
 from study import run_study
 from study.driver import Driver
 from study.ledger import Ledger
-from tests.end_to_end.survival import VICTIMS, family_of, quick
 from trainables.suggestion import Suggestion
 
-moments = {tuple(text.split("/", 1)) for text in sys.argv[1:] if "=" not in text}
-overrides = [text for text in sys.argv[1:] if "=" in text]
+
+def quick(num_trials: int, max_epochs: int) -> list[str]:
+    """Overrides of the digits study: three strata, everything small."""
+    return [
+        "strata.latent_size=8", f"budget.trials_per_stratum={num_trials}",
+        f"budget.max_epochs={max_epochs}", "budget.first_rung=2", "confirm.num_seeds=2",
+        "fid.classifier_epochs=3", "fid.num_samples=300",
+    ]  # fmt: skip
+
+
+def family_of(process: int) -> list[psutil.Process]:
+    """A driver's Ray processes."""
+    try:
+        return psutil.Process(process).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def workers_of(process: int) -> list[psutil.Process]:
+    """A driver's processes that train trials, or are about to."""
+    return [p for p in family_of(process) if "ResourceTrainable" in command_of(p)]
+
+
+def raylets_of(process: int) -> list[psutil.Process]:
+    """The Ray node of a driver's local cluster."""
+    return [p for p in family_of(process) if "/raylet/raylet " in command_of(p)]
+
+
+VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
+    "driver": lambda driver: [psutil.Process(driver)],
+    "worker": workers_of,
+    "raylet": raylets_of,
+}
+
+
+moments: set[tuple[str, ...]] = set()
 seen: Counter[str] = Counter()
 
 
@@ -61,6 +104,8 @@ def watched_close(self: Ledger, ray_trial_id: str, *arguments: Any, **options: A
 
 
 if __name__ == "__main__":
+    moments |= {tuple(text.split("/", 1)) for text in sys.argv[1:] if "=" not in text}
+    overrides = [text for text in sys.argv[1:] if "=" in text]
     patched: Any = Driver
     patched.issue, patched.absorb = watched_issue, watched_absorb
     patched = Ledger

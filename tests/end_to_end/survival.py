@@ -1,11 +1,10 @@
 """A small digits study that is killed and started again, and what must hold of it in the end."""
 
 import itertools
-import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,16 +22,6 @@ from trainables.checkpoint import newest_checkpoint
 from trainables.error import InputError
 
 Key = tuple[str, str, int]
-ROOT = Path(__file__).parents[2]
-
-
-def quick(num_trials: int, max_epochs: int) -> list[str]:
-    """Overrides of the digits study: three strata, everything small."""
-    return [
-        "strata.latent_size=8", f"budget.trials_per_stratum={num_trials}",
-        f"budget.max_epochs={max_epochs}", "budget.first_rung=2", "confirm.num_seeds=2",
-        "fid.classifier_epochs=3", "fid.num_samples=300",
-    ]  # fmt: skip
 
 
 @dataclass
@@ -65,7 +54,6 @@ class Survivor:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -121,44 +109,12 @@ def runs_of(layout: Layout) -> dict[str, Run]:
     return by_trial
 
 
-def family_of(process: int) -> list[psutil.Process]:
-    """A driver's Ray processes."""
-    try:
-        return psutil.Process(process).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
 def left_by(output: str) -> Iterator[psutil.Process]:
     """The Ray processes of a killed driver, by the ids that it told, as far as they live."""
     for line in output.splitlines():
         for word in line.split()[1:] if line.startswith("family ") else ():
             with suppress(psutil.NoSuchProcess):
                 yield psutil.Process(int(word))
-
-
-def command_of(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
-def workers_of(process: int) -> list[psutil.Process]:
-    """A driver's processes that train trials, or are about to."""
-    return [p for p in family_of(process) if "ResourceTrainable" in command_of(p)]
-
-
-def raylets_of(process: int) -> list[psutil.Process]:
-    """The Ray node of a driver's local cluster."""
-    return [p for p in family_of(process) if "/raylet/raylet " in command_of(p)]
-
-
-VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
-    "driver": lambda driver: [psutil.Process(driver)],
-    "worker": workers_of,
-    "raylet": raylets_of,
-}
 
 
 def assert_unchanged(before: TrialFacts, after: TrialFacts) -> None:

@@ -22,15 +22,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.end_to_end.survival import (
-    VICTIMS,
-    Survivor,
-    assert_nothing_is_left,
-    assert_survived,
-    family_of,
-    figures,
-    quick,
-)
+from tests.end_to_end.killed_driver import VICTIMS, family_of, quick
+from tests.end_to_end.survival import Survivor, assert_nothing_is_left, assert_survived, figures
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 OVERRIDES = quick(num_trials=5, max_epochs=16)

@@ -21,7 +21,7 @@ from tests.end_to_end.survival import (
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-SCRIPT = [sys.executable, "-m", "tests.end_to_end.killed_driver"]
+SCRIPT = [sys.executable, str(Path(__file__).with_name("killed_driver.py"))]
 SEED = 20
 
 

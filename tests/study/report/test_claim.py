@@ -1,5 +1,6 @@
 """Verdicts on claims: what holds, what fails, and what few seeds cannot tell."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -109,3 +110,12 @@ def test_the_evidence_names_cells_differences_and_p() -> None:
     assert len(evidence) == 4
     assert "flow 8 (20.00) against diffusion 8 (40.00): -20.00" in evidence[0]
     assert "lower" in evidence[0]
+
+
+def test_what_cannot_be_told_names_the_seeds_that_would() -> None:
+    means = ORDERED | {("diffusion", 8): 20.4}
+    (verdict,) = judge(table(means, SPEC, spread=4.0, num_seeds=3), claiming(ORDER).claims)
+    assert verdict.verdict == "cannot tell"
+    (undecided,) = [text for text in verdict.evidence if "cannot tell" in text]
+    assert re.search(r"cannot tell \((more than )?\d+ seeds a side would find", undecided)
+    assert all("would find" not in text for text in verdict.evidence if text != undecided)
