@@ -12,12 +12,14 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow.pyfunc
 import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
 from study.ledger import Ledger, LedgerFacts
 from study.record import load_records
+from trainables.image_grid import image_grid
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
@@ -210,6 +212,19 @@ def test_sample_draws_a_grid(copied: Finished) -> None:
     done = study("sample", str(file), "--out", "grid.png", cwd=copied.folder)
     assert done.returncode == 0, done.stderr
     assert (copied.folder / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_confirmed_models_are_registered_and_draw_the_logged_grids(digits: Finished) -> None:
+    client = MlflowClient(f"sqlite:///{digits.folder / 'studies' / 'mlflow.db'}")
+    names = {model.name for model in client.search_registered_models()}
+    assert names == {stratum.replace("/", "-") for stratum in STRATA}
+    for stratum in STRATA:
+        version = client.get_model_version_by_alias(stratum.replace("/", "-"), "best")
+        assert version.tags["study"] == "digits"
+        model = mlflow.pyfunc.load_model(version.source)
+        images = model.predict({"num_samples": [64], "seed": [0]})
+        logged = digits.study / "export" / f"{stratum}.png"
+        assert image_grid(images.transpose(0, 3, 1, 2), 256) == logged.read_bytes()
 
 
 def test_the_ui_serves_the_study_on_this_machine_only(digits: Finished) -> None:
