@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 COMMAND = [
     sys.executable, str(Path(__file__).with_name("killed_driver.py")),
     "strata.prior=gaussian,flow", "budget.trials_per_stratum=3", "budget.max_epochs=4",
-    "budget.min_peers=1", "confirm.num_seeds=1", f"resources.cpus={os.cpu_count()}", "search.sampler.num_startup=1",
-    "search.sampler.kind=tpe",
+    "budget.min_peers=1", "confirm.num_seeds=1", f"resources.cpus={os.cpu_count()}",
+    "search.sampler.num_startup=1", "search.sampler.kind=tpe",
 ]  # fmt: skip
 
 
