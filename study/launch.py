@@ -20,15 +20,15 @@ from study.layout import (
     make_folders,
     open_layout,
     save_settings,
-    tracking_uri,
 )
 from study.ledger import Ledger
 from study.lock import hold
 from study.origin import check_asked, check_unedited
-from study.outcome import Outcome, conclude
+from study.outcome import Outcome, conclude, tell_rivals
 from study.progress import Progress
 from study.retention import Retention
 from study.stop import Stop
+from study.tracking.address import check_tracking_uri
 from trainables.checkpoint import file_hash
 from trainables.error import InputError
 
@@ -71,6 +71,8 @@ def run_study(
         InputError: something is wrong with the space, the data or the storage; nothing ran.
     """
     chosen = Options(**options)
+    if chosen.tracking_uri:
+        check_tracking_uri(chosen.tracking_uri)
     spec = space if isinstance(space, StudySpec) else load_space(space, overrides)
     if chosen.name:
         spec = spec.model_copy(update={"name": chosen.name})
@@ -84,6 +86,7 @@ def resume_study(
     *,
     retry_failed: bool = False,
     more_seeds: int = 0,
+    retest: tuple[str, str] | None = None,
     options: Options | None = None,
 ) -> Outcome:
     """Goes on with a study that was started, after asking its ledger for more.
@@ -93,6 +96,7 @@ def resume_study(
         console: where to show progress.
         retry_failed: ask the FAILed trials again.
         more_seeds: further confirm seeds for the configs that stand.
+        retest: a tested stratum whose better config is to be tested, too, and the reason.
         options: how to run.
 
     Raises:
@@ -106,6 +110,8 @@ def resume_study(
             console.print(f"{ledger.retry_failed()} failed trials are asked again")
         if more_seeds:
             ledger.add_confirm_seeds(more_seeds)
+        if retest:
+            ledger.retest(*retest)
         return _run(layout, spec, ledger, options or Options(), console)
 
 
@@ -177,6 +183,7 @@ def _run(
     stop = Stop(layout.stop_request, options.time_limit)
     layout.stop_request.unlink(missing_ok=True)
     if ledger.is_finished and layout.report.is_file():
+        tell_rivals(spec.name, ledger.rivals(), console)
         return conclude(layout, spec, console, is_finished=True, write=False)
     _run_trials(layout, spec, ledger, options, console, stop)
     layout.stop_request.unlink(missing_ok=True)
@@ -185,6 +192,8 @@ def _run(
             f"[yellow]stopped[/]: {stop.reason}; the same command goes on from here",
             highlight=False,
         )
+    if ledger.is_finished:
+        tell_rivals(spec.name, ledger.rivals(), console)
     elapsed = time.monotonic() - started
     return conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
@@ -201,23 +210,16 @@ def _run_trials(
 ) -> None:
     from study.chain import chain_notes
     from study.dataset import load_datasets, ready_fid
+    from study.environment import current_environment, remember_environment
     from study.ray_adapter import cluster, run_trials
-    from study.record import load_records
-    from study.tracking import Tracker
+    from study.tracking.session import tracked
     from trainables.suggestion import Workplace
+    from trainables.training import device_name
 
     for note in chain_notes(spec):
         _note(console, note)
     datasets = load_datasets(spec, layout.data)
     ready_fid(spec, datasets, layout.data)
-    uri = tracking_uri(layout)
-    artifacts = layout.artifacts if uri == layout.mlflow_uri else None
-    tracker = Tracker(uri, spec.name, layout.study, artifacts, ledger.note)
-    tracker.sync(load_records(layout.storage, spec.name))
-    progress = Progress(spec, ledger.facts(), console)
-    retention = Retention(layout.study)
-    retention.make_up(ledger.facts().trials)
-    driver = Driver(ledger, (tracker, progress, retention), stop, warn=partial(_note, console))
     workplace = Workplace(
         study_folder=str(layout.study),
         data_folder=str(layout.data),
@@ -225,14 +227,21 @@ def _run_trials(
         plugins=spec.plugins,
         checkpoint_seconds=60 * spec.resources.checkpoint_minutes,
     )
+    with tracked(layout, spec, ledger, console) as tracker:
+        progress = Progress(spec, ledger.facts(), console)
+        retention = Retention(layout.study)
+        retention.make_up(ledger.facts().trials)
+        driver = Driver(ledger, (tracker, progress, retention), stop, warn=partial(_note, console))
 
-    def run() -> None:
-        # Listening begins after Ray has, which puts handlers of its own in place.
-        with cluster(options.address), stop.listening(), progress.showing():
-            run_trials(driver, workplace, datasets, spec.resources, layout.ray)
+        def run() -> None:
+            remember_environment(
+                layout.environments, current_environment(spec.resources.cpus, device_name())
+            )
+            # Listening begins after Ray has, which puts handlers of its own in place.
+            with cluster(options.address), stop.listening(), progress.showing():
+                run_trials(driver, workplace, datasets, spec.resources, layout.ray)
 
-    _outlive_nodes(run, driver, stop, console)
-    tracker.sync(load_records(layout.storage, spec.name))
+        _outlive_nodes(run, driver, stop, console)
 
 
 def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console: Console) -> None:

@@ -10,7 +10,7 @@ from search_spaces import StudySpec, dump_space, load_space
 from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 
-RESERVED = ("data", "mlartifacts", "mlflow")
+RESERVED = ("data", "mlartifacts", "mlflow", "reproduced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ class Layout:
     def settings(self) -> Path:
         """Where ledger and tracking lie, when not at their defaults."""
         return self.study / "settings.json"
+
+    @property
+    def environments(self) -> Path:
+        """What the study's trials ran with, one environment after the other."""
+        return self.study / "environments.json"
 
     @property
     def lock(self) -> Path:
@@ -181,6 +186,11 @@ def ledger_url(layout: Layout) -> str:
 def tracking_uri(layout: Layout) -> str:
     """Where the study's runs are shown: the storage's store, unless `--tracking-uri` was given."""
     return str(_settings(layout).get("tracking_uri") or layout.mlflow_uri)
+
+
+def local_artifacts(layout: Layout, uri: str) -> Path | None:
+    """Where artifacts go beside the storage's own store; None where a server keeps them."""
+    return layout.artifacts if uri == layout.mlflow_uri else None
 
 
 def save_settings(layout: Layout, ledger: str | None, tracking: str | None) -> None:

@@ -22,6 +22,7 @@ from trainables.measurement import Measurement
 
 MANIFEST = "manifest.json"
 ENDED = "ended"
+HISTORY = "history.json"
 KEPT = 2
 
 
@@ -73,29 +74,38 @@ def commit(folder: Path, epoch: int, config: TrialConfig) -> Checkpoint:
     return Checkpoint(folder, epoch, digest)
 
 
-def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint in this folder, or None where it is not complete and undamaged."""
+def read_checkpoint(folder: Path, only: str | None = None) -> Checkpoint | None:
+    """The checkpoint in this folder, or None where it is not complete and undamaged.
+
+    Args:
+        folder: holds its files.
+        only: the one file to check, where no other is needed; all of them unless said.
+    """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
         if manifest.pop("own_hash") != _manifest_hash(manifest):
             return None
-        hashes = {path.name: file_hash(path) for path in _content(folder)}
-        if any(hashes.get(name) != digest for name, digest in manifest["files"].items()):
+        wanted = manifest["files"] if only is None else {only: manifest["files"][only]}
+        hashes = {path.name: file_hash(path) for path in _content(folder) if path.name in wanted}
+        if any(hashes.get(name) != digest for name, digest in wanted.items()):
             return None
         return Checkpoint(folder, int(manifest["epoch"]), str(manifest["config_hash"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def newest_checkpoint(trial_folder: Path, digest: str | None = None) -> Checkpoint | None:
+def newest_checkpoint(
+    trial_folder: Path, digest: str | None = None, only: str | None = None
+) -> Checkpoint | None:
     """The valid checkpoint of the latest epoch, over all attempts; damaged ones are passed over.
 
     Args:
         trial_folder: holds one folder per attempt.
         digest: where given, only checkpoints of the config with this hash count.
+        only: see `read_checkpoint`.
     """
     for folder in sorted(_checkpoint_folders(trial_folder), key=_age, reverse=True):
-        checkpoint = read_checkpoint(folder)
+        checkpoint = read_checkpoint(folder, only)
         if checkpoint and digest in (None, checkpoint.config_hash):
             return checkpoint
     return None
@@ -103,7 +113,7 @@ def newest_checkpoint(trial_folder: Path, digest: str | None = None) -> Checkpoi
 
 def read_history(path: Path) -> list[Measurement]:
     """The measurements that a checkpoint holds, one per epoch."""
-    values = json.loads((path / "history.json").read_text())
+    values = json.loads((path / HISTORY).read_text())
     return [Measurement.from_dict(value) for value in values]
 
 

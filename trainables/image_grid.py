@@ -12,15 +12,20 @@ GAP = 2
 BETWEEN = 96
 
 
-def image_grid(images: UInt8[np.ndarray, "num channels height width"], num_levels: int) -> bytes:
-    """PNG of the images, row by row in a near-square, enlarged by whole pixels.
+def image_grid(
+    images: UInt8[np.ndarray, "num channels height width"],
+    num_levels: int,
+    num_columns: int | None = None,
+) -> bytes:
+    """PNG of the images, row by row, enlarged by whole pixels.
 
     Args:
         images: values in 0 … num_levels - 1; one channel is grey, three are RGB.
         num_levels: the value num_levels - 1 becomes white.
+        num_columns: images in a row; unless said, a near-square.
     """
     num, channels, height, width = images.shape
-    columns = math.ceil(math.sqrt(num))
+    columns = num_columns or math.ceil(math.sqrt(num))
     rows = math.ceil(num / columns)
     levels = images.astype(np.float32) * (255 / (num_levels - 1))
     scale = max(1, PIXELS_PER_IMAGE // height)

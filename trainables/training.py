@@ -24,7 +24,7 @@ from trainables.data import ImageDataset, as_tensor
 from trainables.evaluator import evaluator_for
 from trainables.fid import FIDEvaluator
 from trainables.flip import randomly_flipped
-from trainables.image_grid import image_grid
+from trainables.gallery import model_pictures, sample_pictures
 from trainables.image_pass import ImagePass
 from trainables.kl_annealing import kl_weight
 from trainables.level import x_from_levels
@@ -36,7 +36,6 @@ from trainables.sampling import random_stream, sample_images
 from trainables.vae import VAE, Elbo, build_vae
 from trainables.validation import Validation, validate
 
-GRID_SIZE = 64
 Weights = dict[str, Tensor]
 
 
@@ -84,7 +83,7 @@ class Trainer:
         self.validation_images = as_tensor(dataset.validation).to(self.device)
         self.history: list[Measurement] = []
         self.best_epoch, self.best_weights = 0, self._weights()
-        self.samples: UInt8[Tensor, "num channels height width"] | None = None
+        self.pictures: dict[str, bytes] = {}
         self.image_pass: ImagePass | None = None
         self._evaluator: FIDEvaluator | None = None
 
@@ -122,6 +121,7 @@ class Trainer:
         if is_evaluated:
             val_fid = self.evaluate_fid("validation")
             measurement = replace(measurement, val_fid=val_fid, best_epoch=self.best_epoch)
+            self._draw_pictures()
         self.history[-1] = replace(measurement, seconds=time.perf_counter() - start)
         return self.history[-1]
 
@@ -138,7 +138,7 @@ class Trainer:
             reference: `validation`, or `test` for the one look at the end.
         """
         samples = self.sample(self.config.fid.num_samples)
-        self.samples = samples[:GRID_SIZE]
+        self.pictures |= sample_pictures(samples, self.epoch, self.dataset.num_levels)
         distance = self.evaluator.distance(samples, reference)
         if not math.isfinite(distance):
             raise DivergenceError(f"the FID against {reference} is {distance}")
@@ -183,9 +183,8 @@ class Trainer:
         content = io.BytesIO()
         torch.save(state, content)
         (path / "state.pt").write_bytes(content.getbuffer())
-        if self.samples is not None:
-            grid = image_grid(self.samples.numpy(), self.dataset.num_levels)
-            (path / "samples.png").write_bytes(grid)
+        for name, picture in self.pictures.items():
+            (path / name).write_bytes(picture)
         history = [measurement.as_dict() for measurement in self.history]
         (path / "history.json").write_text(json.dumps(history))
         (path / "config.json").write_text(self.config.model_dump_json(indent=1))
@@ -210,7 +209,12 @@ class Trainer:
             trainer.image_pass = ImagePass.from_state(state["pass"], trainer.device)
         trainer.history = read_history(path)
         trainer.best_epoch = _best_epoch(trainer.history)
+        trainer.pictures = {picture.name: picture.read_bytes() for picture in path.glob("*.png")}
         return trainer
+
+    def _draw_pictures(self) -> None:
+        with self.best_model() as model:
+            self.pictures |= model_pictures(model, self.validation_images, self.config.data)
 
     def _train(self, epoch: int, between_batches: Callable[[], None]) -> tuple[float, float]:
         self.model.train()

@@ -11,13 +11,17 @@ app = typer.Typer()
 
 @app.command()
 def ui(
+    name: Annotated[
+        str | None, typer.Argument(help="The study to open; the one that ran last unless said.")
+    ] = None,
     storage: option.Storage = option.STUDIES,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    browse: Annotated[bool, typer.Option("--browse", help="Open it in the browser, too.")] = False,
 ) -> None:
-    """MLflow on this storage, on 127.0.0.1."""
-    from study.ui import serve
+    """MLflow on this storage, on 127.0.0.1, at the comparison that answers a study's question."""
+    from study.tracking.ui import serve
 
-    serve(storage, port)
+    serve(storage, port, name, browse=browse)
 
 
 @app.command()

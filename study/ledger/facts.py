@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from optuna.storages import BaseStorage
@@ -36,6 +37,8 @@ class TrialFacts:
     config: dict[str, Any]
     reason: str
     attributes: dict[str, Any]
+    started: float | None = field(default=None, compare=False)
+    ended: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,12 @@ class StratumFacts:
     Attributes:
         chosen: keys of the candidates whose seeds are tested; empty before the choice.
         tests: result on the test split by confirm trial's number.
+        retests: why another config was tested after one had been; empty where none was.
     """
 
     chosen: tuple[str, ...] = ()
     tests: dict[int, dict[str, Any]] = field(default_factory=dict)
+    retests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,8 @@ def trial_facts(phase: Phase, stratum: Stratum, trial: FrozenTrial) -> TrialFact
         config=attributes.pop("config", {}),
         reason=attributes.pop("reason", ""),
         attributes=attributes,
+        started=_unix_time(trial.datetime_start),
+        ended=_unix_time(trial.datetime_complete),
     )
 
 
@@ -118,6 +125,10 @@ def _state(trial: FrozenTrial) -> State:
     state: State = trial.state.name  # type: ignore[assignment]  # optuna: an enum's name
     assert state in get_args(State)
     return state
+
+
+def _unix_time(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _last_rung(trial: FrozenTrial) -> float | None:
@@ -131,7 +142,8 @@ def _stratum_facts(study: Study) -> StratumFacts:
         for key, value in attributes.items()
         if key.startswith(TEST)
     }
-    return StratumFacts(tuple(latest(attributes, CHOSEN).get("keys", ())), tests)
+    choice = latest(attributes, CHOSEN)
+    return StratumFacts(tuple(choice.get("keys", ())), tests, tuple(choice.get("retests", ())))
 
 
 def latest(attributes: Mapping[str, Any], kind: str) -> dict[str, Any]:

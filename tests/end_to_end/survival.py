@@ -155,10 +155,14 @@ def assert_one_run_per_trial(survivor: Survivor) -> None:
     runs = runs_of(survivor.layout)
     records = {f"{r.phase}/{r.stratum}/{r.number}": r for r in survivor.records()}
     assert runs.keys() == records.keys()
+    experiment = client.get_experiment_by_name(survivor.layout.name)
+    assert experiment is not None
+    every = client.search_runs([experiment.experiment_id], max_results=5000)
+    assert len(every) == len(runs) + 1  # the study's own
+    assert all(run.info.status != "RUNNING" for run in every)
     for key, run in runs.items():
         tags, record = run.data.tags, records[key]
         assert (tags["state"], tags["reason"]) == (record.state, record.reason)
-        assert run.info.status != "RUNNING"
         assert record.attributes["mlflow_run_id"] == run.info.run_id
         steps = dict(_steps(client, run))
         assert all(len(set(told)) == len(told) for told in steps.values()), (key, steps)

@@ -43,7 +43,8 @@ def test_a_diverged_trial_is_a_fail_with_its_reason_in_ledger_and_mlflow(diverge
     client = MlflowClient(f"sqlite:///{diverged / 'studies/mlflow.db'}")
     experiment = client.get_experiment_by_name("digits")
     assert experiment is not None
-    runs = {run.data.tags["trial"]: run for run in client.search_runs([experiment.experiment_id])}
+    every = client.search_runs([experiment.experiment_id])
+    runs = {run.data.tags.get("trial"): run for run in every}
     for trial in failed:
         run = runs[f"search/{trial.stratum}/{trial.number}"]
         assert run.data.tags["reason"] == trial.reason

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from study.table import Table
 
 from search_spaces import StudySpec
 from study.cli import main
 from study.layout import Layout
 from study.ledger import Ledger
 from study.outcome import Outcome
-from study.table import Table
 from trainables.suggestion import Suggestion
 
 BAD = {
@@ -35,6 +35,19 @@ BAD = {
     "a study that is not there": (["status", "nothing"], "no study 'nothing'"),
     "a report of nothing": (["report", "nothing"], "no study 'nothing'"),
     "a file that is no export": (["reproduce", "train_images"], "train_images"),
+    "an export with overrides": (["reproduce", "train_images", "seed=1"], "runs as it is"),
+    "no table of the paper": (["reproduce", "digits"], "the paper has no value"),
+    "a table to nowhere": (["export", "digits", "--table"], "needs --to FOLDER"),
+    "a confirm of nothing": (["confirm", "digits"], "--seeds +N, or --retest"),
+    "a second look without a reason": (
+        ["confirm", "digits", "--retest", "digits/flow/8"],
+        "needs --why",
+    ),
+    "a reason that is blank": (
+        ["confirm", "digits", "--retest", "digits/flow/8", "--why", " "],
+        "needs --why",
+    ),
+    "a reason for nothing": (["confirm", "digits", "--seeds", "+1", "--why", "x"], "--retest"),
     "no more seeds": (["confirm", "digits", "--seeds", "x"], "+2"),
     "no store to show": (["ui"], "no MLflow store"),
     "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),
