@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from search_spaces import load_space
+from search_spaces import StudySpec, load_space
 from study.launch import run_study
 from study.layout import open_layout
 from study.number import MISSING, fid_text
@@ -52,13 +52,15 @@ def reproduce_paper(
     outcome = run_study(spec, console=console, storage=storage, address=address, sources=sources)
     console.print(_beside(outcome.table))
     console.print(f"paper: {SOURCE}", soft_wrap=True, highlight=False)
-    verdicts = claims(open_layout(storage, spec.name).load_spec(), outcome.table)
-    for row in verdicts.rows:
-        told = "; ".join(
-            f"{name}: {text}" for name, text in zip(verdicts.headers, row, strict=True)
-        )
-        console.print(told, soft_wrap=True, markup=False)
+    _tell_claims(open_layout(storage, spec.name).load_spec(), outcome.table, console)
     return outcome.exit_code if outcome.is_finished else 1
+
+
+def _tell_claims(spec: StudySpec, table: Table, console: Console) -> None:
+    verdicts = claims(spec, table)
+    for row in verdicts.rows:
+        told = (f"{name}: {text}" for name, text in zip(verdicts.headers, row, strict=True))
+        console.print("; ".join(told), soft_wrap=True, markup=False)
 
 
 def _beside(table: Table) -> RichTable:

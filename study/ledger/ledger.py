@@ -220,8 +220,7 @@ class Ledger:
         """
         if not self.is_finished:
             raise InputError(
-                f"{self.spec.name} is not finished, so its configs may still change; go on with"
-                " `study run` first"
+                f"{self.spec.name} is not finished, so its best may still change; run it first"
             )
         cells = {str(cell.stratum): cell for cell in self._cells}
         if stratum not in cells:
