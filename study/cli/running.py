@@ -102,9 +102,12 @@ def sync(
 ) -> None:
     """Send MLflow what it lacks of a study, or all of it anew; reads ledger and histories."""
     from study.layout import open_layout
+
+    layout = open_layout(storage, name)
+    layout.load_spec()  # MLflow takes seconds to load
     from study.tracking.sync import sync_study
 
-    sync_study(open_layout(storage, name), tracking_uri, option.console())
+    sync_study(layout, tracking_uri, option.console())
 
 
 def _more_seeds(text: str) -> int:
