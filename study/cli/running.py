@@ -123,11 +123,13 @@ def sync(
     tracking_uri: option.TrackingUri = None,
 ) -> None:
     """Send MLflow what it lacks of a study, or all of it anew; reads ledger and histories."""
-    from study.export.registered_model import register_study
     from study.layout import open_layout
-    from study.tracking.sync import sync_study
 
     layout, console = open_layout(storage, name), option.console()
+    layout.load_spec()  # MLflow takes seconds to load
+    from study.export.registered_model import register_study
+    from study.tracking.sync import sync_study
+
     sync_study(layout, tracking_uri, console)
     register_study(layout, console, tracking_uri)
 

@@ -2,8 +2,9 @@
 
 Params are the config's fields by the names that `key=value` takes, but only those that differ
 between trials of the study: what never varies stands once, in the study's own run, and the whole
-config is an artifact. So the params of any two trials can be compared on one screen. System metrics
-are left out: the driver could only tell its own, and a trial shares its machine with others.
+config is an artifact. So the params of any two trials can be compared on one screen.
+
+System metrics are left out: the driver could only tell its own, and trials share their machines.
 """
 
 import hashlib

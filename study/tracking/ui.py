@@ -11,7 +11,8 @@ import webbrowser
 from pathlib import Path
 from typing import NoReturn
 
-from study.layout import Layout, open_layout
+from study.layout import Layout, open_layout, tracking_uri
+from study.tracking.address import shown_uri
 from study.tracking.view import view_path
 from trainables.error import InputError
 
@@ -28,9 +29,12 @@ def serve(storage: Path, port: int, study: str | None = None, *, browse: bool = 
         browse: whether to open it in the browser, too.
 
     Raises:
-        InputError: the storage has no study yet, or not this one.
+        InputError: the storage has no study yet, or not this one; or a server shows it.
     """
     layout = open_layout(storage, study or "any")
+    where = tracking_uri(layout)
+    if where != layout.mlflow_uri:
+        raise InputError(f"{study} is shown by MLflow at {shown_uri(where)}; open that address")
     if not _database(layout).is_file():
         raise InputError(f"{layout.storage} holds no MLflow store yet; `study run` makes one")
     address = f"http://127.0.0.1:{port}"

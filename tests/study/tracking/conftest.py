@@ -1,5 +1,6 @@
 """A store of MLflow's that is there at once, and one that breaks when it is told to."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +49,7 @@ class BrokenClient:
         def request(*arguments: Any, **options: Any) -> Any:
             self.left -= 1
             if self.left == 0 and not self.is_done:
-                raise ConnectionError("the server is away")
+                raise OSError(errno.ENOSPC, "No space left on device")
             answer = method(*arguments, **options)
             if self.left == 0:
                 raise ConnectionError("the answer was lost")

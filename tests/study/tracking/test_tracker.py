@@ -124,7 +124,7 @@ def test_a_server_that_is_down_from_start_to_end_is_told_plainly_and_sync_makes_
     assert_mirrored(uri, spec.name, records)
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["refused", "answer lost"])
+@pytest.mark.parametrize("is_done", [False, True], ids=["disk full", "answer lost"])
 def test_a_server_that_breaks_in_the_middle_misses_nothing(
     is_done: bool,
     connect: Connect,

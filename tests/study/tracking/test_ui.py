@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces import StudySpec
-from study.layout import Layout, open_layout
+from study.layout import Layout, open_layout, save_settings
 from study.record import TrialRecord
 from study.tracking import ui
 from study.tracking.tracker import open_mirror
@@ -91,6 +91,14 @@ def test_a_damaged_store_is_one_sentence_with_its_remedy(tmp_path: Path) -> None
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 99)
     with pytest.raises(InputError, match="study sync"):
         ui._experiment(open_layout(tmp_path, "any"), None)
+
+
+def test_a_study_that_a_server_shows_is_not_served_again(layout: Layout) -> None:
+    elsewhere = open_layout(layout.storage, "elsewhere")
+    elsewhere.study.mkdir()
+    save_settings(elsewhere, None, "http://ada:secret@there:5000")
+    with pytest.raises(InputError, match=r"shown by MLflow at http://ada:\*\*\*@there:5000"):
+        ui.serve(layout.storage, 5000, "elsewhere")
 
 
 @pytest.fixture
