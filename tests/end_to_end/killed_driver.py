@@ -65,20 +65,22 @@ VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
     "worker": workers_of,
     "raylet": raylets_of,
 }
-
-
 moments: set[tuple[str, ...]] = set()
+due: list[str] = []
 seen: Counter[str] = Counter()
 
 
 def happens(phase: str, event: str) -> None:
-    """Kills whoever is due now."""
+    """Kills whoever is due, as soon as there is one of that kind."""
     seen[f"{phase}/{event}"] += 1
     now = f"{phase}/{event}/{seen[f'{phase}/{event}']}"
-    for kind, find in VICTIMS.items():
-        if (kind, now) in moments:
+    due.extend(kind for kind in VICTIMS if (kind, now) in moments)
+    for kind in list(due):
+        victims = VICTIMS[kind](os.getpid())
+        if victims:
+            due.remove(kind)
             print("family", *(p.pid for p in family_of(os.getpid())), flush=True)
-            find(os.getpid())[0].kill()
+            victims[0].kill()
 
 
 issue, absorb, close = Driver.issue, Driver.absorb, Ledger.close
