@@ -92,7 +92,7 @@ class Measurement:
 
     def scalars(self) -> dict[str, int | float]:
         """Every number that there is by a name of its own, such as `rate_L_T`."""
-        return dict(_scalars("", self.as_dict()))
+        return dict(_scalars("", _fields(self)))
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that have a value, by name, as plain values."""
@@ -108,9 +108,19 @@ class Measurement:
         return cls(**{"elbo": None, "bits_per_dim": None} | values | {"collapse": collapse})
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that have a value, as they are: `asdict` copies them all."""
+    pairs = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+    return {name: own for name, own in pairs if own is not None}
+
+
 def _scalars(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
     for name, value in values.items():
         match value:
+            case float() | int():  # most are; a mapping takes longest to recognise
+                yield f"{prefix}{name}", value
+            case Collapse():
+                yield from _scalars("", _fields(value))
             case Mapping():
                 yield from _scalars("rate_" if name == "rate_parts" else "", value)
             case tuple() | list():

@@ -97,7 +97,9 @@ def _importance_rows(spec: StudySpec, cell: Cell) -> Iterator[Row]:
         from study.ledger.importance import importances  # whoever only needs names: no Optuna
 
         valued = [({f: field_of(r, f) for f in domains}, value) for r, value in trials]
-        found = importances(domains, valued)
+        # One value tells nothing, yet few trials would give it a share.
+        varied = {f: d for f, d in domains.items() if len({v[f] for v, _ in valued}) > 1}
+        found = dict.fromkeys(domains, 0.0) | (importances(varied, valued) if varied else {})
     for path in sorted(domains, key=lambda path: -found.get(path, 0.0)):
         yield {
             **stratum_row(cell.stratum), "field": path, "field_name": field_name(path),

@@ -26,9 +26,10 @@ def csv_text(rows: Sequence[Row]) -> str:
     A value that is a list is written with spaces between its items.
     """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, keys_of(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _csv_value(value) for key, value in row.items()} for row in rows)
+    keys = keys_of(rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(keys)
+    writer.writerows([_csv_value(row.get(key)) for key in keys] for row in rows)
     return buffer.getvalue()
 
 

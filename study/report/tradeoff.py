@@ -61,15 +61,11 @@ def plot_rate_distortion(table: Table) -> Figure | None:
     figure, panels = small_multiples(
         table, 3.4, "rate (nats per image)", "distortion (nats per image)", sharey=False
     )
-    for cell, record in measured_trials(table):
-        axes = panels[cell.stratum.dataset, cell.stratum.latent_size]
-        best = best_measurement(record)
-        is_confirm = record.phase == "confirm"
-        axes.scatter(
-            best.rate, best.distortion, s=49 if is_confirm else 20, linewidths=0,
-            alpha=0.95 if is_confirm else 0.35,
-            color=color_of(cell.stratum.prior), marker=marker_of(cell.stratum.prior),
-        )  # fmt: skip
+    for phase in ("search", "confirm"):
+        for cell in table.cells:
+            own = [point for _, record, point in _points([cell]) if record.phase == phase]
+            axes = panels[cell.stratum.dataset, cell.stratum.latent_size]
+            _draw_points(axes, own, cell.stratum.prior, is_confirm=phase == "confirm")
     for key, axes in panels.items():
         column = table.columns()[key]
         _limit_to_bulk(axes, column)
@@ -78,6 +74,14 @@ def plot_rate_distortion(table: Table) -> Figure | None:
         _draw_equal_elbos(axes)
     add_legend(figure, [*prior_handles(priors(table)), *_mark_handles()])
     return figure
+
+
+def _draw_points(axes: Axes, points: Sequence[Point], prior: str, *, is_confirm: bool) -> None:
+    axes.scatter(
+        [rate for rate, _ in points], [distortion for _, distortion in points],
+        s=49 if is_confirm else 20, linewidths=0, alpha=0.95 if is_confirm else 0.35,
+        color=color_of(prior), marker=marker_of(prior),
+    )  # fmt: skip
 
 
 def _mark_handles() -> list[Line2D]:

@@ -54,6 +54,15 @@ def test_shares_of_a_stratum_sum_to_one(synthetic_records: MakeRecords) -> None:
     )
 
 
+def test_a_field_that_never_varied_has_no_share(synthetic_records: MakeRecords) -> None:
+    spec = load_space("digits", ["strata.prior=flow", "strata.latent_size=8"])
+    records = [_with_rate(r, 1e-3) for r in synthetic_records(spec, num_trials=20)]
+    rows = field_importances(spec, build_table(spec, records)).rows
+    shares = {row["field"]: row["importance"] for row in rows}
+    assert shares["optimizer.learning_rate"] == 0
+    assert sum(shares.values()) == pytest.approx(1)
+
+
 def _with_rate(record: TrialRecord, rate: float) -> TrialRecord:
     optimizer = record.config["optimizer"] | {"learning_rate": rate}
     return replace(record, config=record.config | {"optimizer": optimizer})
