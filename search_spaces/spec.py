@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from search_spaces.budget import BudgetSpec, ConfirmSpec, ResourcesSpec
 from search_spaces.claim import Claim
 from search_spaces.complaint import complaint, did_you_mean, place_of
 from search_spaces.domain import Domain
@@ -27,7 +28,6 @@ from trainables.config import (
     KNOWN_FORMATS,
     Departures,
     FIDConfig,
-    Fraction,
     Frozen,
     GaussianLikelihoodConfig,
     ImageFormat,
@@ -79,48 +79,6 @@ class DatasetFacts(Frozen):
 
     format: ImageFormat
     fingerprint: str
-
-
-class BudgetSpec(Frozen):
-    """How much each stratum may spend in the search, and where weak trials are stopped.
-
-    Rungs lie at `first_rung` times powers of `reduction_factor`; at each, the pruner of `search`
-    decides who goes on, once `min_peers` other trials have passed it. `control_share` of the
-    trials, at least one, are never stopped.
-    """
-
-    trials_per_stratum: Annotated[int, Field(ge=0)]
-    max_epochs: PositiveInt
-    first_rung: PositiveInt = 1
-    reduction_factor: Annotated[int, Field(ge=2)] = 2
-    min_peers: Annotated[int, Field(ge=1)] = 3
-    control_share: Fraction = 0.1
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Epochs with a FID and a decision; the last epoch is none of them."""
-        powers = (self.first_rung * self.reduction_factor**k for k in itertools.count())
-        return tuple(itertools.takewhile(lambda epoch: epoch < self.max_epochs, powers))
-
-
-class ConfirmSpec(Frozen):
-    """How the best configs of each stratum are trained again, without pruning."""
-
-    num_configs: PositiveInt = 1
-    num_seeds: PositiveInt = 3
-    max_epochs: PositiveInt | None = None
-
-
-class ResourcesSpec(Frozen):
-    """What one trial takes of a machine; `cpus` is its number of threads, too.
-
-    A trial from which nothing came for `stuck_seconds` is killed; its longest epoch, with its
-    FID, needs to be shorter.
-    """
-
-    cpus: PositiveInt = 1
-    gpus: Annotated[float, Field(ge=0)] = 0
-    stuck_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600
 
 
 class StudySpec(Frozen):

@@ -40,15 +40,19 @@ class Driver:
         observers: Sequence[Observer] = (),
         stop_requested: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
+        warn: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Takes the ledger, whom to tell, a question asked at every turn (stop now?), a clock."""
+        """Takes the ledger, whom to tell, a question asked at every turn (stop now?), a clock.
+
+        `warn` takes a sentence for the person who watches.
+        """
         self.ledger = ledger
         self.observers = observers
         self.stop_requested = stop_requested
         self.stopping = False
         self.running: dict[str, Suggestion] = {}
         self._costs: dict[str, dict[int, float]] = {}
-        self._clock = clock
+        self._clock, self._warn = clock, warn
         self._heard: dict[str, float] = {}
         self._stuck: set[str] = set()
 
@@ -90,6 +94,7 @@ class Driver:
             return True
         if ray_trial_id not in self._costs:
             self.ledger.note(ray_trial_id, "worker", result["worker"])
+            self._tell_damage(ray_trial_id, suggestion, result.get("damaged", []))
         if result.get("val_protocol"):
             self.ledger.note(ray_trial_id, "val_protocol", result["val_protocol"])
         measurements = [Measurement.from_dict(values) for values in result["curve"]]
@@ -116,6 +121,11 @@ class Driver:
             failure = Failure(FailureKind.STUCK, f"nothing came from it for {seconds:g} seconds")
         self._end(ray_trial_id, "FAIL", failure=failure)
 
+    def lose_all(self, reason: str) -> None:
+        """Everything that runs is lost with its node."""
+        for ray_trial_id in list(self.running):
+            self.fail(ray_trial_id, Failure(FailureKind.LOST, reason))
+
     def stuck(self, at_work: Iterable[str]) -> list[str]:
         """Those that are to be killed: nothing came from them for `resources.stuck_seconds`.
 
@@ -137,6 +147,14 @@ class Driver:
     def resource_factor(self, ray_trial_id: str) -> int:
         """How many times a trial's resources this issue takes."""
         return self.ledger.resource_factor(ray_trial_id)
+
+    def _tell_damage(self, ray_trial_id: str, suggestion: Suggestion, damaged: list[str]) -> None:
+        if damaged:
+            self.ledger.note(ray_trial_id, "damaged_checkpoints", damaged)
+            self._warn(
+                f"{suggestion.key}: {', '.join(damaged)} damaged, passed over; the trial goes on"
+                " from the newest whole checkpoint"
+            )
 
     def _end(
         self,

@@ -1,5 +1,6 @@
 """What a result was obtained with: versions, commit, device, threads."""
 
+import json
 import os
 import platform
 import subprocess
@@ -8,6 +9,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
+
+from trainables.checkpoint import write_atomically
+from trainables.error import InputError
 
 PACKAGES = (
     "torch", "torchvision", "torch-fidelity", "zuko", "numpy", "scipy", "scikit-learn",
@@ -41,8 +45,18 @@ class Environment:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `as_dict`."""
-        return cls(**values)
+        """The inverse of `as_dict`.
+
+        Raises:
+            InputError: a field is missing, or there is one too many.
+        """
+        try:
+            return cls(**values)
+        except TypeError as error:
+            fields = ", ".join(cls.__slots__)
+            raise InputError(
+                f"an environment needs the fields {fields}; got {', '.join(values) or 'none'}"
+            ) from error
 
     def first_difference(self, other: Self) -> str | None:
         """The first field that could move a number, with both values; the commit counts last."""
@@ -69,6 +83,21 @@ def current_environment(num_threads: int, device: str = "cpu") -> Environment:
         cpu_model=cpu_model(),
         num_threads=num_threads,
     )
+
+
+def remember_environment(path: Path, environment: Environment) -> None:
+    """Adds what a study runs with now, if it is not what it ran with last."""
+    known = load_environments(path)
+    if not known or known[-1] != environment:
+        values = [one.as_dict() for one in (*known, environment)]
+        write_atomically(path, json.dumps(values, indent=1).encode())
+
+
+def load_environments(path: Path) -> list[Environment]:
+    """Those that a study ran with, the last one last; none for a study of an earlier version."""
+    if not path.is_file():
+        return []
+    return [Environment.from_dict(values) for values in json.loads(path.read_text())]
 
 
 def cpu_model() -> str:

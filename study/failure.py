@@ -51,7 +51,17 @@ _FULL_MEMORY = re.compile(
     r"CUDA out of memory|CUBLAS_STATUS_ALLOC_FAILED|can't allocate memory|running low on memory",
     re.IGNORECASE,
 )
+# What Ray says of a dead actor where it names no error, as after the death of the driver's node.
+_DEAD_ACTOR = re.compile(
+    r"^The actor (?:died unexpectedly|is dead because)|^The worker died unexpectedly"
+    r"|local raylet died|owner has died|node (?:has died|was preempted)",
+    re.MULTILINE,
+)
 _RAISED = re.compile(r"^([\w.]*?)(\w+(?:Error|Exception|Interrupt|Exit))(?:: (.*))?$", re.M)
+
+
+class NodeLostError(RuntimeError):
+    """The node that all trials of a cluster of our own ran on is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ def failure_in(text: str) -> Failure:
     reason = _reason(raised, text)
     if FailureKind.OUT_OF_MEMORY in kinds or _FULL_MEMORY.search(text):
         return Failure(FailureKind.OUT_OF_MEMORY, reason)
-    if FailureKind.LOST in kinds:
+    if FailureKind.LOST in kinds or (not raised and _DEAD_ACTOR.search(text)):
         return Failure(FailureKind.LOST, "its worker process ended unexpectedly")
     if raised and raised[-1][0] in _KINDS:
         return Failure(_KINDS[raised[-1][0]], reason)

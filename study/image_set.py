@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from study.reproduce import exported_samples
+from study.export.model import exported_samples
 from trainables.config import DataConfig, ImageFormat
 from trainables.data import found_format, load_dataset
 from trainables.error import InputError

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from search_spaces import StudySpec, check_extension, load_space
+from study.drive import drive
 from study.enqueue import load_wish
 from study.layout import (
     Layout,
@@ -20,8 +21,8 @@ from study.layout import (
 )
 from study.ledger import Ledger
 from study.lock import hold
-from study.outcome import Outcome, conclude
-from study.progress import Progress
+from study.origin import check_asked, check_unedited
+from study.outcome import Outcome, conclude, tell_rivals
 from study.stop import Stop
 from study.tracking.address import check_tracking_uri
 from trainables.checkpoint import file_hash
@@ -79,6 +80,7 @@ def resume_study(
     *,
     retry_failed: bool = False,
     more_seeds: int = 0,
+    retest: tuple[str, str] | None = None,
     options: Options | None = None,
 ) -> Outcome:
     """Goes on with a study that was started, after asking its ledger for more.
@@ -88,27 +90,33 @@ def resume_study(
         console: where to show progress.
         retry_failed: ask the FAILed trials again.
         more_seeds: further confirm seeds for the configs that stand.
+        retest: a tested stratum whose better config is to be tested, too, and the reason.
         options: how to run.
 
     Raises:
         InputError: there is no such study, or another driver runs it.
     """
     spec = layout.load_spec()
+    check_unedited(layout, spec)
     with hold(layout.lock):
         ledger = Ledger(spec, ledger_url(layout))
         if retry_failed:
             console.print(f"{ledger.retry_failed()} failed trials are asked again")
         if more_seeds:
             ledger.add_confirm_seeds(more_seeds)
+        if retest:
+            ledger.retest(*retest)
         return _run(layout, spec, ledger, options or Options(), console)
 
 
 def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console) -> Outcome:
     stored = layout.load_spec() if layout.spec.is_file() else None
     if stored is not None:
+        check_unedited(layout, stored)
         spec = _extended(layout, stored, spec, options, console)
     else:
         spec = _found(layout, spec, options, console)
+        check_asked(layout, spec)
     wishes = [load_wish(path, spec) for path in options.enqueue]
     make_folders(layout)
     with hold(layout.lock):
@@ -169,49 +177,18 @@ def _run(
     stop = Stop(layout.stop_request, options.time_limit)
     layout.stop_request.unlink(missing_ok=True)
     if ledger.is_finished and layout.report.is_file():
+        tell_rivals(spec.name, ledger.rivals(), console)
         return conclude(layout, spec, console, is_finished=True, write=False)
-    _run_trials(layout, spec, ledger, options, console, stop)
+    drive(layout, spec, ledger, options.address, console, stop)
     layout.stop_request.unlink(missing_ok=True)
     if stop.reason and not ledger.is_finished:
         console.print(
             f"[yellow]stopped[/]: {stop.reason}; the same command goes on from here",
             highlight=False,
         )
+    if ledger.is_finished:
+        tell_rivals(spec.name, ledger.rivals(), console)
     elapsed = time.monotonic() - started
     return conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
-
-
-def _run_trials(
-    layout: Layout,
-    spec: StudySpec,
-    ledger: Ledger,
-    options: Options,
-    console: Console,
-    stop: Stop,
-) -> None:
-    from study.chain import chain_notes
-    from study.dataset import load_datasets, ready_fid
-    from study.driver import Driver
-    from study.ray_adapter import cluster, run_trials
-    from study.tracking.session import tracked
-    from trainables.suggestion import Workplace
-
-    for note in chain_notes(spec):
-        console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
-    datasets = load_datasets(spec, layout.data)
-    ready_fid(spec, datasets, layout.data)
-    workplace = Workplace(
-        study_folder=str(layout.study),
-        data_folder=str(layout.data),
-        num_threads=spec.resources.cpus,
-        plugins=spec.plugins,
-    )
-    with tracked(layout, spec, ledger, console) as tracker:
-        progress = Progress(spec, ledger.facts(), console)
-        driver = Driver(ledger, (tracker, progress), stop)
-        if not ledger.is_finished and not stop():
-            # Listening begins after Ray has, which puts handlers of its own in place.
-            with cluster(options.address), stop.listening(), progress.showing():
-                run_trials(driver, workplace, datasets, spec.resources, layout.ray)

@@ -10,7 +10,7 @@ from search_spaces import StudySpec, dump_space, load_space
 from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 
-RESERVED = ("data", "mlartifacts", "mlflow")
+RESERVED = ("data", "mlartifacts", "mlflow", "reproduced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class Layout:
         return self.study / "settings.json"
 
     @property
+    def environments(self) -> Path:
+        """What the study's trials ran with, one environment after the other."""
+        return self.study / "environments.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the driver that runs the study."""
         return self.study / "driver.lock"
@@ -94,13 +99,19 @@ class Layout:
         """The question of a study that was started.
 
         Raises:
-            InputError: there is no such study here.
+            InputError: there is no such study here, or its question cannot be read.
         """
         if not self.spec.is_file():
             known = [path.parent.name for path in sorted(self.storage.glob("*/spec.yaml"))]
             there = f"; there is: {', '.join(known)}" if known else ""
             raise InputError(f"there is no study {self.name!r} in {self.storage}{there}")
-        return load_space(self.spec)
+        try:
+            return load_space(self.spec)
+        except InputError as error:
+            raise InputError(
+                f"{error}; to restore the file, delete it and give the command again that started"
+                " the study"
+            ) from error
 
     def save_spec(self, spec: StudySpec) -> StudySpec:
         """Writes the question, whole or not at all, and keeps a copy of its plugins beside it.

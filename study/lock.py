@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from study.number import duration_text
 from trainables.error import InputError
 
 
@@ -24,7 +25,16 @@ class Holder:
     since: str
 
     def __str__(self) -> str:
-        return f"host {self.host}, process {self.process}, since {self.since}"
+        return f"host {self.host}, process {self.process}, since {self.since}{self._age}"
+
+    @property
+    def _age(self) -> str:
+        """For how long; nothing where a clock jumped."""
+        try:
+            seconds = (datetime.now(UTC) - datetime.fromisoformat(self.since)).total_seconds()
+        except ValueError:
+            return ""
+        return f" ({duration_text(seconds)} ago)" if seconds >= 0 else ""
 
 
 @contextmanager

@@ -32,12 +32,43 @@ def nats_text(value: float | None, standard_deviation: float | None = None) -> s
     return text if standard_deviation is None else f"{text} ± {standard_deviation:.2f}"
 
 
-def duration_text(seconds: float) -> str:
+def signed_text(value: float | None) -> str:
+    """A difference of two Fréchet distances, with its sign.
+
+    >>> signed_text(3.456), signed_text(None)
+    ('+3.46', '–')
+    """
+    return MISSING if value is None else f"{value:+.2f}"
+
+
+def interval_text(low: float | None, high: float | None, signed: bool = False) -> str:
+    """An interval; signed where it is one of a difference.
+
+    >>> interval_text(21.5, 24), interval_text(-1.2, 3.4, signed=True)
+    ('21.50 … 24.00', '-1.20 … +3.40')
+    """
+    if low is None or high is None:
+        return MISSING
+    return f"{low:+.2f} … {high:+.2f}" if signed else f"{low:.2f} … {high:.2f}"
+
+
+def share_text(value: float | None) -> str:
+    """A share of a whole.
+
+    >>> share_text(0.125), share_text(None)
+    ('12%', '–')
+    """
+    return MISSING if value is None else f"{value:.0%}"
+
+
+def duration_text(seconds: float | None) -> str:
     """Seconds in the two largest units that matter.
 
     >>> duration_text(42.4), duration_text(200), duration_text(7500)
     ('42 s', '3 min 20 s', '2 h 05 min')
     """
+    if seconds is None:
+        return MISSING
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

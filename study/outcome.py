@@ -1,21 +1,28 @@
 """The end of a run: table on the terminal, report and exports on disk, exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
-from search_spaces import StudySpec
-from study.effect import render_effects
-from study.environment import Environment, current_environment
-from study.export import export_study
+from search_spaces import Stratum, StudySpec
+from study.environment import Environment, current_environment, load_environments
 from study.layout import Layout
 from study.number import duration_text
 from study.protocol import show_protocols
 from study.record import TrialRecord, load_records
-from study.report import ReportFacts, write_report
-from study.table import Table, build_table, render_table
+from study.report.against import Other
+from study.report.caption import ReportFacts
+from study.report.effect import render_effects
+from study.report.report import write_report
+from study.report.soundness import sound_table
+from study.report.table import Table, render_table
+
+if TYPE_CHECKING:
+    from study.export.row import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ def conclude(
     write: bool,
     elapsed: float | None = None,
 ) -> Outcome:
-    """Shows the table, and writes report and exports.
+    """Shows the table; writes report and exports, and registers the models of a finished study.
 
     Args:
         layout: the study's.
@@ -54,7 +61,9 @@ def conclude(
     """
     if write:
         write_outcome(layout, spec)
-    table = build_table(spec, load_records(layout.storage, spec.name))
+    table, notes = sound_table(spec, load_records(layout.storage, spec.name))
+    for note in notes:
+        console.print(f"[yellow]note[/]: {escape(note)}", soft_wrap=True)
     if table.cells:
         console.print(render_table(table))
     if table.variants:
@@ -63,6 +72,10 @@ def conclude(
         console.print(f"time    {duration_text(elapsed)}")
     console.print(f"report  {shown(layout.report)}", soft_wrap=True)
     console.print(f"export  {shown(layout.export)}", soft_wrap=True)
+    if write and is_finished:
+        from study.export.registered_model import register_study
+
+        register_study(layout, console)
     return Outcome(table, is_finished, int(is_finished and bool(table.empty_cells)))
 
 
@@ -73,23 +86,65 @@ def write_outcome(
     report: bool = True,
     exports: bool = True,
     export_to: Path | None = None,
+    against: Layout | None = None,
 ) -> list[Path]:
-    """Writes the report and the exports of what is known so far; the exported files."""
+    """Writes the report and the exports of what is known so far; the exported files.
+
+    Args:
+        layout: the study's.
+        spec: its question.
+        report: whether the report is written.
+        exports: whether the exports are written.
+        export_to: another folder for them.
+        against: a second study to lay beside it in the report.
+    """
     records = load_records(layout.storage, spec.name)
-    environment = current_environment(spec.resources.cpus, _device(records))
+    environments = _environments(layout, spec, records)
     if report:
-        write_report(layout.study, spec, records, report_facts(environment))
+        other = _other(against) if against else None
+        write_report(layout.study, spec, records, report_facts(environments[-1]), other)
     if not exports:
         return []
-    folder = export_to or layout.export
-    return export_study(layout, build_table(spec, records), environment, folder)
+    from study.export.study_export import export_study
+
+    origin = _origin(layout, spec, environments)
+    return export_study(origin, sound_table(spec, records)[0], export_to or layout.export)
+
+
+def write_table(layout: Layout, spec: StudySpec, folder: Path) -> Path:
+    """Writes everything that the study's table needs to be made again into one folder.
+
+    Raises:
+        InputError: there is no test FID yet, or the folder holds something else.
+    """
+    from study.export.table_folder import write_table_folder
+
+    records = load_records(layout.storage, spec.name)
+    origin = _origin(layout, spec, _environments(layout, spec, records), every_seed=True)
+    return write_table_folder(origin, sound_table(spec, records)[0], folder)
+
+
+def _other(layout: Layout) -> Other:
+    table, _ = sound_table(layout.load_spec(), load_records(layout.storage, layout.name))
+    return Other(layout.name, table)
 
 
 def show_protocols_of(layout: Layout, console: Console) -> None:
     """Every FID of a study with its protocol; see `study.protocol`."""
     spec = layout.load_spec()
     records = load_records(layout.storage, spec.name)
-    show_protocols(layout, build_table(spec, records), records, console)
+    show_protocols(layout, sound_table(spec, records)[0], records, console)
+
+
+def tell_rivals(study: str, rivals: Mapping[Stratum, str], console: Console) -> None:
+    """Says where a search that was extended found a better config than the tested one."""
+    for stratum, key in rivals.items():
+        console.print(
+            f"note: {stratum} was tested before {key} came to be its best on the validation part,"
+            f" so the tested config stands; `study confirm {study} --retest {stratum} --why …`"
+            " tests the new one, too, and the report says why",
+            soft_wrap=True, markup=False, highlight=False,
+        )  # fmt: skip
 
 
 def shown(path: Path) -> Path:
@@ -107,6 +162,29 @@ def report_facts(environment: Environment) -> ReportFacts:
         cpu_model=environment.cpu_model,
         num_threads=environment.num_threads,
     )
+
+
+def _environments(
+    layout: Layout, spec: StudySpec, records: Sequence[TrialRecord]
+) -> list[Environment]:
+    """What the study ran with, the last one last; the present one where nobody wrote it down."""
+    known = load_environments(layout.environments)
+    return known or [current_environment(spec.resources.cpus, _device(records))]
+
+
+def _origin(
+    layout: Layout,
+    spec: StudySpec,
+    environments: Sequence[Environment],
+    *,
+    every_seed: bool = False,
+) -> "Origin":
+    from study.export.row import Origin
+
+    last = environments[-1]
+    found = (environment.first_difference(last) for environment in environments[:-1])
+    elsewhere = tuple(dict.fromkeys(difference for difference in found if difference))
+    return Origin(layout, last, spec.resources.gpus, elsewhere, every_seed)
 
 
 def _device(records: Sequence[TrialRecord]) -> str:

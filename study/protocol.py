@@ -15,7 +15,7 @@ from study.record import TEST_PARTS, TrialRecord
 
 if TYPE_CHECKING:
     from study.layout import Layout
-    from study.table import Table
+    from study.report.table import Table
 
 VALIDATION = "val_protocol"
 SHOWN = 12
@@ -47,6 +47,16 @@ def protocol_hash(protocol: Mapping[str, Any]) -> str:
     True
     """
     return hashlib.sha256(json.dumps(dict(protocol), sort_keys=True).encode()).hexdigest()
+
+
+def first_difference(protocol: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first field in which two protocols differ; None where they are the same.
+
+    >>> first_difference({"a": 1, "b": 2}, {"a": 1, "b": 3})
+    'b'
+    """
+    names = (name for name in (*protocol, *other) if protocol.get(name) != other.get(name))
+    return next(names, None)
 
 
 def show_protocols(

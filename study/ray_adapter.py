@@ -27,9 +27,9 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from search_spaces.spec import ResourcesSpec
+from search_spaces.budget import ResourcesSpec
 from study.driver import Driver
-from study.failure import failure_in
+from study.failure import NodeLostError, failure_in
 from trainables.data import ImageDataset
 from trainables.error import InputError
 from trainables.suggestion import Workplace
@@ -74,6 +74,9 @@ def run_trials(
         datasets: by name; each travels once per node, through Ray's object store.
         resources: what one trial takes.
         ray_folder: Ray's own files; removed before and after.
+
+    Raises:
+        NodeLostError: the node of a cluster of our own has died, and all its workers with it.
     """
     shutil.rmtree(ray_folder, ignore_errors=True)
     # Tune asks for one actor ahead by default, and gives an actor that becomes free to the trial
@@ -164,7 +167,13 @@ class _LedgerScheduler(FIFOScheduler):
         self.driver.fail(trial.trial_id, failure_in(Path(trial.error_file).read_text()))
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Kills what is stuck, since Tune asks this at every turn; then as Tune does."""
+        """Kills what is stuck, since Tune asks this at every turn; then as Tune does.
+
+        Raises:
+            NodeLostError: see `run_trials`; Ray itself would end this process without a word.
+        """
+        if _own_node_is_dead():
+            raise NodeLostError("the Ray node of this machine has died")
         at_work = {t.trial_id: t for t in tune_controller.get_live_trials() if _works(t)}
         for name in self.driver.stuck(at_work):
             ray.kill(at_work[name].temporary_state.ray_actor)
@@ -173,6 +182,13 @@ class _LedgerScheduler(FIFOScheduler):
 
 def _works(trial: Any) -> bool:
     return trial.status == "RUNNING" and trial.temporary_state.ray_actor is not None
+
+
+def _own_node_is_dead() -> bool:
+    """Whether the node that `cluster` started is gone; of other clusters we own no process."""
+    node = ray._private.worker._global_node
+    dead: list[tuple[str, Any]] = node.dead_processes() if node else []
+    return any(kind in ("raylet", "gcs_server") for kind, _ in dead)
 
 
 def _request(resources: ResourcesSpec, factor: int) -> tune.PlacementGroupFactory:

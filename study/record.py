@@ -85,7 +85,8 @@ class TrialRecord:
         decisions: by rung's epoch, whether the pruner stopped it there.
         value: the objective told to the sampler, the validation FID of the last rung.
         attributes: other facts of the ledger (attempt, mlflow_run_id, control, retry_of, variant,
-            val_protocol: that of its validation FIDs, by field).
+            val_protocol: that of its validation FIDs, by field; retests: why this config was
+            tested after another of its stratum had been).
         test: its result on the test split, for confirmed seeds of the chosen config.
         folder: where its newest checkpoint lies, relative to the study's folder, or None.
         started: when it was asked for, unix seconds.

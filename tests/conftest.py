@@ -23,3 +23,13 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"STUDY_TEST_DATA={named} is no folder")
     return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Chaos comes only where `-m` names it, whatever else `-m` says."""
+    if "chaos" in config.option.markexpr:
+        return
+    chaotic = [item for item in items if item.get_closest_marker("chaos")]
+    if chaotic:
+        config.hook.pytest_deselected(items=chaotic)
+        items[:] = [item for item in items if item not in chaotic]

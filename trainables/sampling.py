@@ -1,5 +1,6 @@
 """Images from a model, with noise that depends on a seed alone."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -7,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from trainables.config import DataConfig
+from trainables.config import DataConfig, TrialConfig
 from trainables.level import quantise, x_from_levels
 from trainables.measurement import DivergenceError
 from trainables.seed import derive_seed
@@ -36,6 +37,22 @@ def sample_images(
     sizes = [min(BATCH, num_samples - start) for start in range(0, num_samples, BATCH)]
     with torch.no_grad(), random_stream("samples", seed):
         return torch.cat([_sample_batch(model, size, num_levels) for size in sizes])
+
+
+def first_images(
+    model: VAE, num_samples: int, config: TrialConfig, seed: int = 0
+) -> UInt8[Tensor, "num channels height width"]:
+    """The first of the images that a FID of this config takes; few are not drawn otherwise.
+
+    The noise of a batch depends on its size, so whole batches are drawn and cut.
+
+    Raises:
+        DivergenceError: a sampled value is not finite.
+    """
+    num_drawn = math.ceil(num_samples / BATCH) * BATCH
+    if num_samples <= config.fid.num_samples:
+        num_drawn = min(num_drawn, config.fid.num_samples)
+    return sample_images(model, num_drawn, config.data.format.num_levels, seed)[:num_samples]
 
 
 def reconstruct_images(

@@ -51,7 +51,9 @@ class Workplace(Frozen):
         num_threads: threads of one trial on the CPU.
         step_seconds: a step returns after this time, between two epochs.
         plugins: files that register priors of the user's own.
-        checkpoint_seconds: at most this much training is lost to a crash between two rungs.
+        checkpoint_seconds: at most this much training is lost to a crash between two rungs, or
+            within an epoch.
+        disk_seconds: how long a trial waits for room on a full disk before it fails.
     """
 
     study_folder: str
@@ -60,3 +62,4 @@ class Workplace(Frozen):
     plugins: tuple[str, ...] = ()
     step_seconds: float = 5.0
     checkpoint_seconds: float = 60.0
+    disk_seconds: float = 600.0

@@ -9,19 +9,31 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
 import torch
 from ray import tune
 
-from trainables.checkpoint import config_hash, discard_old, newest_checkpoint
+from trainables.checkpoint import (
+    FencedError,
+    claim,
+    config_hash,
+    damaged_checkpoints,
+    discard,
+    discard_old,
+    is_fenced,
+    newest_checkpoint,
+)
 from trainables.data import ImageDataset
 from trainables.held_out import held_out_score
 from trainables.measurement import Measurement
 from trainables.plugin import load_plugins
 from trainables.suggestion import Suggestion, Workplace
 from trainables.training import Trainer, device_name
+
+DISK_PAUSE = 10.0  # seconds between two looks at a full disk
 
 
 class PriorTrainable(tune.Trainable):
@@ -53,10 +65,12 @@ class PriorTrainable(tune.Trainable):
         study_folder = Path(self.workplace.study_folder)
         self.trial_folder = study_folder / self.suggestion.trial_path
         self.attempt_folder = self.trial_folder / str(self.suggestion.attempt)
+        self.damaged: list[str] = []
         self.dataset = self.datasets[self.suggestion.config.data.dataset]
         self.cache = Path(self.workplace.data_folder)
         self.saved_at = time.monotonic()
         if self.suggestion.phase != "test":
+            claim(self.attempt_folder)
             self.trainer = self._trainer()
             self.saved_epoch = self.trainer.epoch
             self.unreported = list(self.trainer.history)
@@ -92,6 +106,10 @@ class PriorTrainable(tune.Trainable):
     def _trainer(self) -> Trainer:
         config = self.suggestion.config
         past = newest_checkpoint(self.trial_folder, config_hash(config))
+        self.damaged = [
+            str(path.relative_to(self.trial_folder))
+            for path in damaged_checkpoints(self.trial_folder)
+        ]
         if past is None:
             return Trainer(config, self.dataset, self.cache)
         return Trainer.load(past.folder, self.dataset, self.cache)
@@ -99,19 +117,49 @@ class PriorTrainable(tune.Trainable):
     def _train(self) -> None:
         deadline = time.monotonic() + self.workplace.step_seconds
         while not self.trainer.is_finished:
-            measurement: Measurement = self.trainer.fit_epoch()
+            measurement: Measurement = self.trainer.fit_epoch(self._save_if_due)
             self.unreported.append(measurement)
             if measurement.val_fid is not None:
                 return self._save()
-            if time.monotonic() - self.saved_at > self.workplace.checkpoint_seconds:
-                self._save()
+            self._save_if_due()
             if time.monotonic() > deadline:
                 return None
 
+    def _save_if_due(self) -> None:
+        """By the clock, between two epochs and within one."""
+        if time.monotonic() - self.saved_at > self.workplace.checkpoint_seconds:
+            self._save()
+
     def _save(self) -> None:
-        self.trainer.save(self.attempt_folder / f"epoch-{self.trainer.epoch:06d}")
-        discard_old(self.attempt_folder)
+        """Waits where the disk is full; what was saved before stays as it is.
+
+        Raises:
+            FencedError: the trial has ended or was issued again.
+            OSError: the disk stays full, or cannot be written.
+        """
+        deadline = time.monotonic() + self.workplace.disk_seconds
+        while True:
+            try:
+                self._write()
+            except OSError as error:
+                if error.errno not in (ENOSPC, EDQUOT) or time.monotonic() > deadline:
+                    raise
+                time.sleep(min(DISK_PAUSE, self.workplace.disk_seconds))
+            else:
+                break
         self.saved_at, self.saved_epoch = time.monotonic(), self.trainer.epoch
+
+    def _write(self) -> None:
+        if is_fenced(self.attempt_folder):
+            raise FencedError(f"{self.suggestion.key} has ended or was issued again")
+        within = self.trainer.image_pass
+        name = f"epoch-{self.trainer.epoch:06d}" + (f"-{within.step:06d}" if within else "")
+        try:
+            self.trainer.save(self.attempt_folder / name)
+        except OSError:
+            discard(self.attempt_folder / name)  # half of it only takes room
+            raise
+        discard_old(self.attempt_folder)
 
     def _test(self) -> dict[str, Any]:
         checkpoint = newest_checkpoint(self.trial_folder, config_hash(self.suggestion.config))
@@ -129,7 +177,7 @@ class PriorTrainable(tune.Trainable):
     ) -> dict[str, Any]:
         payload = {
             "curve": curve or [], "test": test, "val_protocol": val_protocol, "done": done,
-            "worker": self._worker(),
+            "worker": self._worker(), "damaged": self.damaged,
         }  # fmt: skip
         # In a list, because Tune flattens dicts on their way to the scheduler.
         return {"payload": [payload], "done": done}

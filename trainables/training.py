@@ -1,20 +1,21 @@
 """One trial's life: epochs, validation, the weights worth keeping, checkpoints.
 
 Every epoch draws from a stream of its own, seeded by (seed, epoch): an epoch comes out the same
-whether or not the trial was interrupted before it, and no random state needs to be saved.
+whether or not the trial was interrupted before it. Only within an epoch is a random state saved.
 """
 
+import io
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from jaxtyping import UInt8
-from safetensors.torch import load_file, save_file
+from jaxtyping import Int64, UInt8
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from trainables.checkpoint import Checkpoint, commit, read_history
@@ -24,6 +25,7 @@ from trainables.evaluator import evaluator_for
 from trainables.fid import FIDEvaluator
 from trainables.flip import randomly_flipped
 from trainables.gallery import model_pictures, sample_pictures
+from trainables.image_pass import ImagePass
 from trainables.kl_annealing import kl_weight
 from trainables.level import x_from_levels
 from trainables.likelihood import bits_per_dim
@@ -31,7 +33,7 @@ from trainables.loss import training_loss
 from trainables.measurement import DivergenceError, Measurement
 from trainables.optimization import Optimization
 from trainables.sampling import random_stream, sample_images
-from trainables.vae import VAE, build_vae
+from trainables.vae import VAE, Elbo, build_vae
 from trainables.validation import Validation, validate
 
 Weights = dict[str, Tensor]
@@ -54,6 +56,7 @@ class Trainer:
         epoch: number of epochs finished.
         history: their measurements.
         best_epoch: the epoch with the lowest validation loss so far; 0 before the first.
+        image_pass: the epoch under way; None between two epochs.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Trainer:
         self.history: list[Measurement] = []
         self.best_epoch, self.best_weights = 0, self._weights()
         self.pictures: dict[str, bytes] = {}
+        self.image_pass: ImagePass | None = None
         self._evaluator: FIDEvaluator | None = None
 
     @property
@@ -93,8 +97,11 @@ class Trainer:
         """Whether the last epoch is done."""
         return self.epoch >= self.config.max_epochs
 
-    def fit_epoch(self) -> Measurement:
+    def fit_epoch(self, between_batches: Callable[[], None] = lambda: None) -> Measurement:
         """Trains one epoch and validates it; at a rung and at the end it has a FID.
+
+        Args:
+            between_batches: called after each batch but the last; `save` may be called there.
 
         Raises:
             DivergenceError: something that was measured is not finite.
@@ -103,7 +110,7 @@ class Trainer:
         epoch = self.epoch + 1
         is_evaluated = epoch in self.config.evaluated_epochs
         with random_stream(self.config.seed, "epoch", epoch):
-            train_rate, train_distortion = self._train(epoch)
+            train_rate, train_distortion = self._train(epoch, between_batches)
         validation = self.validate(with_collapse=is_evaluated)
         measurement = self._measurement(epoch, train_rate, train_distortion, validation)
         self.optimization.end_epoch(
@@ -162,11 +169,20 @@ class Trainer:
         return self._evaluator
 
     def save(self, path: Path) -> Checkpoint:
-        """Writes a checkpoint into the folder `path`; it is valid once its manifest is there."""
+        """Writes a checkpoint into the folder `path`; it is valid once its manifest is there.
+
+        Raises:
+            OSError: there is no room for it, or no way to write it.
+        """
+        # As bytes first, since torch and safetensors tell a full disk in words of their own.
         path.mkdir(parents=True, exist_ok=True)
-        save_file(_copied(self.model), path / "weights.safetensors")
-        save_file(self.best_weights, path / "best.safetensors")
-        torch.save(self.optimization.state(), path / "state.pt")
+        (path / "weights.safetensors").write_bytes(save(_copied(self.model)))
+        (path / "best.safetensors").write_bytes(save(self.best_weights))
+        within = self.image_pass.state() if self.image_pass is not None else None
+        state = {**self.optimization.state(), "pass": within}
+        content = io.BytesIO()
+        torch.save(state, content)
+        (path / "state.pt").write_bytes(content.getbuffer())
         for name, picture in self.pictures.items():
             (path / name).write_bytes(picture)
         history = [measurement.as_dict() for measurement in self.history]
@@ -189,6 +205,8 @@ class Trainer:
         trainer.best_weights = load_file(path / "best.safetensors", device=str(trainer.device))
         state = torch.load(path / "state.pt", map_location=trainer.device, weights_only=True)
         trainer.optimization.restore(state)
+        if state.get("pass") is not None:
+            trainer.image_pass = ImagePass.from_state(state["pass"], trainer.device)
         trainer.history = read_history(path)
         trainer.best_epoch = _best_epoch(trainer.history)
         trainer.pictures = {picture.name: picture.read_bytes() for picture in path.glob("*.png")}
@@ -198,27 +216,37 @@ class Trainer:
         with self.best_model() as model:
             self.pictures |= model_pictures(model, self.validation_images, self.config.data)
 
-    def _train(self, epoch: int) -> tuple[float, float]:
-        config = self.config
+    def _train(self, epoch: int, between_batches: Callable[[], None]) -> tuple[float, float]:
         self.model.train()
-        order = torch.randperm(len(self.train_images), device=self.device)
-        batches = order.split(config.optimizer.batch_size)
-        totals = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for step, batch in enumerate(batches):
-            images = self.train_images[batch]
-            if config.data.flip:
-                images = randomly_flipped(images)
-            elbo = self.model.elbo(x_from_levels(images, config.data))
-            loss = training_loss(
-                elbo,
-                kl_weight=self._kl_weight(epoch - 1 + step / len(batches)),
-                free_bits=config.kl_annealing.free_bits,
-                latent_size=config.latent_size,
-            )
-            self.optimization.step(loss)
-            totals += torch.stack([elbo.rate.detach().sum(), elbo.distortion.detach().sum()])
-        rate, distortion = (totals / len(order)).tolist()
+        now = self.image_pass
+        if now is None:
+            now = self.image_pass = ImagePass.begin(len(self.train_images), self.device)
+        else:
+            now.take_up()
+        batches = now.order.split(self.config.optimizer.batch_size)
+        for step in range(now.step, len(batches)):
+            elbo = self._train_batch(batches[step], epoch - 1 + step / len(batches))
+            now.totals += torch.stack([elbo.rate.detach().sum(), elbo.distortion.detach().sum()])
+            now.step = step + 1
+            if now.step < len(batches):
+                between_batches()
+        self.image_pass = None
+        rate, distortion = (now.totals / len(now.order)).tolist()
         return rate, distortion
+
+    def _train_batch(self, batch: Int64[Tensor, " batch"], epochs: float) -> Elbo:
+        config, images = self.config, self.train_images[batch]
+        if config.data.flip:
+            images = randomly_flipped(images)
+        elbo = self.model.elbo(x_from_levels(images, config.data))
+        loss = training_loss(
+            elbo,
+            kl_weight=self._kl_weight(epochs),
+            free_bits=config.kl_annealing.free_bits,
+            latent_size=config.latent_size,
+        )
+        self.optimization.step(loss)
+        return elbo
 
     def _measurement(
         self, epoch: int, train_rate: float, train_distortion: float, validation: Validation

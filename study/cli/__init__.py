@@ -1,6 +1,7 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
 import sys
+from errno import EDQUOT, ENOSPC
 
 import typer
 
@@ -26,6 +27,14 @@ def main() -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        print(
+            f"error: the disk is full ({error}); make room, the same command goes on from here",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)

@@ -13,17 +13,43 @@ File = Annotated[Path, typer.Argument(help="An exported YAML file.")]
 
 @app.command()
 def reproduce(
-    file: File,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Only the first so many seeds.")] = None,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|FOLDER|SPACE",
+            help="An exported YAML file; a folder of `study export --table`, every row of which"
+            " runs again; or a space with numbers of the paper, such as table1_paper.",
+        ),
+    ],
+    overrides: option.Overrides = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="So many fresh seeds instead of those promised, held to the interval; of a space"
+            " the seeds to confirm with.",
+        ),
+    ] = None,
     storage: option.Storage = option.STUDIES,
+    address: option.Address = "local",
     source: option.Source = None,
 ) -> None:
-    """Train an exported config again and compare its test FID with the promised one."""
-    from study.reproduce import reproduce_and_tell
+    """Run an exported config, table or the paper's own table again: obtained against promised."""
+    from search_spaces import space_names
+    from trainables.error import InputError
 
-    raise typer.Exit(
-        reproduce_and_tell(file, storage, seeds, tuple(source or ()), option.console())
-    )
+    sources, console = tuple(source or ()), option.console()
+    if target in space_names():
+        from study.export.paper_table import reproduce_paper
+
+        raise typer.Exit(
+            reproduce_paper(target, overrides or [], seeds, storage, address, sources, console)
+        )
+    if overrides:
+        raise InputError(f"an export runs as it is; got {overrides[0]!r} beside {target}")
+    from study.export.answer import reproduce_and_tell
+
+    raise typer.Exit(reproduce_and_tell(Path(target), storage, seeds, sources, address, console))
 
 
 @app.command()
@@ -34,7 +60,7 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
 ) -> None:
     """A grid of images from an exported model."""
-    from study.reproduce import draw_samples
+    from study.export.model import draw_samples
 
     draw_samples(file, out, num_samples, seed)
     print(out)

@@ -38,6 +38,9 @@ def report(
     protocol: Annotated[
         bool, typer.Option("--protocol", help="Only print what each FID was measured with.")
     ] = False,
+    against: Annotated[
+        str | None, typer.Option(help="A second study of this storage, to lay beside it.")
+    ] = None,
 ) -> None:
     """Write the report of what is known so far, also while the study runs."""
     from study.layout import open_layout
@@ -47,7 +50,8 @@ def report(
     if protocol:
         show_protocols_of(layout, option.console())
         return
-    write_outcome(layout, layout.load_spec(), exports=False)
+    other = open_layout(storage, against) if against else None
+    write_outcome(layout, layout.load_spec(), exports=False, against=other)
     print(layout.report)
 
 
@@ -58,12 +62,26 @@ def export(
     to: Annotated[
         Path | None, typer.Option(help="Folder for the files; the study's export/ unless said.")
     ] = None,
+    table: Annotated[
+        bool,
+        typer.Option(
+            "--table",
+            help="Everything that the table needs to be made again, the weights of every seed"
+            " too; needs --to.",
+        ),
+    ] = False,
 ) -> None:
     """One file per stratum with a test FID: a config that `study reproduce` runs again."""
     from study.layout import open_layout
-    from study.outcome import write_outcome
+    from study.outcome import write_outcome, write_table
+    from trainables.error import InputError
 
     layout = open_layout(storage, name)
+    if table:
+        if to is None:
+            raise InputError("study export --table needs --to FOLDER, a new folder of its own")
+        print(write_table(layout, layout.load_spec(), to))
+        return
     files = write_outcome(layout, layout.load_spec(), report=False, export_to=to)
     for file in files:
         print(file)

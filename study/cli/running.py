@@ -46,14 +46,36 @@ def run(
 @app.command()
 def confirm(
     name: option.Name,
-    seeds: Annotated[str, typer.Option(metavar="+N", help="How many more seeds.")],
+    seeds: Annotated[
+        str | None, typer.Option(metavar="+N", help="How many more seeds for the configs.")
+    ] = None,
+    retest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STRATUM",
+            help="A tested stratum whose search was extended: its better config is tested, too.",
+        ),
+    ] = None,
+    why: Annotated[
+        str | None, typer.Option(help="The reason for --retest; the report shows it.")
+    ] = None,
     storage: option.Storage = option.STUDIES,
     address: option.Address = "local",
     time_limit: option.TimeLimit = None,
 ) -> None:
-    """More seeds for the configs that stand, each tested once."""
-    more = _more_seeds(seeds)
-    _resume(name, storage, address, time_limit, more_seeds=more)
+    """More seeds for the configs that stand, each tested once; or a look at another config."""
+    from trainables.error import InputError
+
+    if seeds is None and retest is None:
+        raise InputError("study confirm needs --seeds +N, or --retest STRATUM with --why")
+    if (retest is None) != (not (why or "").strip()):
+        raise InputError(
+            "--retest looks at the test split once more, so it needs --why with the reason, which"
+            " the report shows; and --why needs --retest"
+        )
+    again = (retest, str(why).strip()) if retest else None
+    more = _more_seeds(seeds) if seeds else 0
+    _resume(name, storage, address, time_limit, more_seeds=more, retest=again)
 
 
 @app.command()
@@ -103,11 +125,13 @@ def sync(
     """Send MLflow what it lacks of a study, or all of it anew; reads ledger and histories."""
     from study.layout import open_layout
 
-    layout = open_layout(storage, name)
+    layout, console = open_layout(storage, name), option.console()
     layout.load_spec()  # MLflow takes seconds to load
+    from study.export.registered_model import register_study
     from study.tracking.sync import sync_study
 
-    sync_study(layout, tracking_uri, option.console())
+    sync_study(layout, tracking_uri, console)
+    register_study(layout, console, tracking_uri)
 
 
 def _more_seeds(text: str) -> int:
@@ -127,6 +151,7 @@ def _resume(
     *,
     retry_failed: bool = False,
     more_seeds: int = 0,
+    retest: tuple[str, str] | None = None,
 ) -> None:
     from study.launch import Options, resume_study
     from study.layout import open_layout
@@ -136,6 +161,7 @@ def _resume(
         option.console(),
         retry_failed=retry_failed,
         more_seeds=more_seeds,
+        retest=retest,
         options=Options(storage=storage, address=address, time_limit=time_limit),
     )
     raise typer.Exit(outcome.exit_code)

@@ -2,7 +2,8 @@
 
 Candidates and choice are stored when they are made, by the budget of trials that they were made
 from, and never change: a look at the test split must not lead to another choice. Only a search
-that was extended makes them once more, again by validation FID alone.
+that was extended makes them once more, again by validation FID alone; and where the stratum was
+tested before, another config is tested only for a reason that somebody gave.
 """
 
 import itertools
@@ -61,21 +62,34 @@ def slot_of(trial: FrozenTrial) -> Slot | None:
 def choose(spec: StudySpec, confirm: Study) -> list[str]:
     """Keys of the candidates to test, by mean validation FID over seeds; stored when made.
 
-    All variants are tested, since nothing was selected among them. An extended search leads to
-    another choice only if its candidates are better on the validation part.
+    All variants are tested, since nothing was selected among them. After an extended search the
+    choice is made anew only where the test split was not looked at; else see `choose_again`.
     """
     own = f"{CHOSEN}{spec.budget.trials_per_stratum}"
     stored = confirm.user_attrs.get(own)
     if stored is None:
-        values = _values_by_candidate(confirm)
-        best = sorted(values, key=lambda key: statistics.fmean(values[key]))
-        keys = sorted(values) if spec.variants else best[:1]
         before = latest(confirm.user_attrs, CHOSEN)
+        keys = before["keys"] if _is_tested(confirm) else _best_keys(spec, confirm)
         num_seeds = before.get("num_seeds", spec.confirm.num_seeds)
-        stored = {"keys": keys, "num_seeds": num_seeds}
+        stored = before | {"keys": keys, "num_seeds": num_seeds}
         if keys:
             confirm.set_user_attr(own, stored)
     return list(stored["keys"])
+
+
+def rival(spec: StudySpec, confirm: Study) -> str | None:
+    """The candidate that is better on the validation part than the tested one, if one is."""
+    chosen = latest(confirm.user_attrs, CHOSEN).get("keys", [])
+    best = _best_keys(spec, confirm)
+    return best[0] if _is_tested(confirm) and best and best[0] not in chosen else None
+
+
+def choose_again(spec: StudySpec, confirm: Study, why: str) -> None:
+    """Lets the rival be tested beside the config that was tested before, and keeps the reason."""
+    own = f"{CHOSEN}{spec.budget.trials_per_stratum}"
+    before = latest(confirm.user_attrs, CHOSEN)
+    keys, reasons = [rival(spec, confirm)], [*before.get("retests", []), why]
+    confirm.set_user_attr(own, before | {"keys": keys, "retests": reasons})
 
 
 def untested(confirm: Study, chosen: list[str]) -> list[int]:
@@ -96,6 +110,16 @@ def _first_candidates(spec: StudySpec, stratum: Stratum, search: Study) -> Candi
         f"search-{trial.number}": trial.params | trial.user_attrs.get("overrides", {})
         for trial in best[: spec.confirm.num_configs]
     }
+
+
+def _best_keys(spec: StudySpec, confirm: Study) -> list[str]:
+    values = _values_by_candidate(confirm)
+    best = sorted(values, key=lambda key: statistics.fmean(values[key]))
+    return sorted(values) if spec.variants else best[:1]
+
+
+def _is_tested(confirm: Study) -> bool:
+    return any(name.startswith(TEST) for name in confirm.user_attrs)
 
 
 def _values_by_candidate(confirm: Study) -> dict[str, list[float]]:

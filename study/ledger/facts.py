@@ -48,10 +48,12 @@ class StratumFacts:
     Attributes:
         chosen: keys of the candidates whose seeds are tested; empty before the choice.
         tests: result on the test split by confirm trial's number.
+        retests: why another config was tested after one had been; empty where none was.
     """
 
     chosen: tuple[str, ...] = ()
     tests: dict[int, dict[str, Any]] = field(default_factory=dict)
+    retests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ def _stratum_facts(study: Study) -> StratumFacts:
         for key, value in attributes.items()
         if key.startswith(TEST)
     }
-    return StratumFacts(tuple(latest(attributes, CHOSEN).get("keys", ())), tests)
+    choice = latest(attributes, CHOSEN)
+    return StratumFacts(tuple(choice.get("keys", ())), tests, tuple(choice.get("retests", ())))
 
 
 def latest(attributes: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -17,14 +17,17 @@ from typing import Any
 import optuna
 from optuna.trial import Trial
 
-from search_spaces import Stratum, StudySpec
+from search_spaces import Stratum, StudySpec, did_you_mean
 from study.failure import Failure, FailureKind
 from study.ledger.agenda import Agenda
 from study.ledger.cell import open_cell
+from study.ledger.confirm import choose_again, rival
 from study.ledger.ending import Ended, Ending, retry_failed, take_back, tell
 from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
 from study.ledger.issue import Issue
+from study.ledger.question import read_question
 from study.ledger.storage import open_for_reading, open_storage, release
+from trainables.error import InputError
 from trainables.suggestion import Suggestion
 
 
@@ -58,6 +61,19 @@ class Ledger:
         storage = open_for_reading(url)
         try:
             return read_facts(storage, study)
+        finally:
+            release(storage)
+
+    @classmethod
+    def question(cls, url: str, study: str) -> StudySpec | None:
+        """What a study was started with, as its ledger keeps it; None before it began.
+
+        Raises:
+            InputError: there is no such ledger, or it is of a newer program.
+        """
+        storage = open_for_reading(url)
+        try:
+            return read_question(storage, study)
         finally:
             release(storage)
 
@@ -190,6 +206,33 @@ class Ledger:
         for cell in self._cells:
             extra = cell.confirm.user_attrs.get("extra_seeds", 0)
             cell.confirm.set_user_attr("extra_seeds", extra + num_seeds)
+
+    def rivals(self) -> dict[Stratum, str]:
+        """Candidates better on the validation part than the tested ones, which nobody tested."""
+        found = ((cell.stratum, rival(self.spec, cell.confirm)) for cell in self._cells)
+        return {stratum: key for stratum, key in found if key is not None}
+
+    def retest(self, stratum: str, why: str) -> None:
+        """Tests the rival of a tested config, for a reason that the report will show.
+
+        Raises:
+            InputError: there is no such stratum, it has no rival, or the study is not finished.
+        """
+        if not self.is_finished:
+            raise InputError(
+                f"{self.spec.name} is not finished, so its configs may still change; go on with"
+                " `study run` first"
+            )
+        cells = {str(cell.stratum): cell for cell in self._cells}
+        if stratum not in cells:
+            hint = did_you_mean(stratum, cells)
+            raise InputError(f"the study has no stratum {stratum!r}{hint}")
+        if cells[stratum].stratum not in self.rivals():
+            raise InputError(
+                f"{stratum} has no config that is better on the validation part than the tested"
+                " one, and no other is ever tested; extend its search first"
+            )
+        choose_again(self.spec, cells[stratum].confirm, why)
 
     def _close_test(self, issue: Issue, failure: Failure, test: dict[str, Any] | None) -> Ended:
         key, number = issue.suggestion.key, issue.suggestion.number

@@ -17,6 +17,7 @@ from optuna.pruners import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial
 
+from search_spaces.budget import BudgetSpec
 from search_spaces.search import (
     ASHASpec,
     HyperbandSpec,
@@ -24,7 +25,6 @@ from search_spaces.search import (
     NoPrunerSpec,
     Pruner,
 )
-from search_spaces.spec import BudgetSpec
 
 
 def build_pruner(spec: Pruner, budget: BudgetSpec) -> BasePruner:

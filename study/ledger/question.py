@@ -5,7 +5,8 @@ A file beside the ledger can be edited while nobody looks; what the trials were 
 
 from typing import Any
 
-from optuna.study import Study
+from optuna.storages import BaseStorage
+from optuna.study import Study, get_all_study_names, load_study
 from pydantic import ValidationError
 
 from search_spaces import StudySpec, check_extension
@@ -28,6 +29,21 @@ def check_version(study: Study) -> None:
             f"the ledger of {study.study_name} is of version {version}, this program knows up to"
             f" {VERSION}; use the newer program that wrote it"
         )
+
+
+def read_question(storage: BaseStorage, name: str) -> StudySpec | None:
+    """The question that the study's trials answer; None where nothing was asked yet.
+
+    Raises:
+        InputError: the ledger is of a newer program.
+    """
+    for full_name in get_all_study_names(storage):
+        if full_name.startswith(f"{name}/"):
+            study = load_study(study_name=full_name, storage=storage)
+            check_version(study)
+            if QUESTION in study.user_attrs:
+                return _read(study, study.user_attrs[QUESTION]["spec"])
+    return None
 
 
 def keep_question(spec: StudySpec, study: Study) -> None:

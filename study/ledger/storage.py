@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._storage import JournalOperation
 
 from trainables.error import InputError
 
@@ -35,7 +36,7 @@ def open_storage(url: str) -> BaseStorage:
             raise InputError(f"the ledger {path} needs its folder to exist")
         _mend(path)
         path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
+        return _journal(path)
     return _database(url, for_reading=False)
 
 
@@ -50,7 +51,7 @@ def open_for_reading(url: str) -> BaseStorage:
         if not path.is_file():
             raise InputError(f"there is no ledger at {path}")
         _check_is_journal(path)
-        return JournalStorage(JournalFileBackend(str(path)))
+        return _journal(path)
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         raise InputError(f"there is no ledger at {url}")
     return _database(url, for_reading=True)
@@ -87,21 +88,46 @@ def _mend(path: Path) -> None:
     _check_is_journal(path)
     content = path.read_bytes()
     end = content.rfind(b"\n") + 1
+    last = content[content.rfind(b"\n", 0, max(0, end - 1)) + 1 : end]
+    if last and not _is_record(last):  # Optuna would write on behind it
+        raise InputError(_damage(path))
     if end < len(content):
         with path.open("r+b") as file:
             file.truncate(end)
             os.fsync(file.fileno())
 
 
+def _journal(path: Path) -> JournalStorage:
+    """Reads it whole, and names the line where that fails."""
+    try:
+        return JournalStorage(JournalFileBackend(str(path)))
+    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        raise InputError(_damage(path) or f"{path} is damaged: {error!r}") from error
+
+
+def _damage(path: Path) -> str:
+    """Where a journal is damaged, and what to do; empty where every whole line is a record."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.endswith(b"\n") and not _is_record(line):
+                return (
+                    f"{path} is damaged: line {number} is no record of Optuna's journal; put a"
+                    f" copy of the file back, or keep what stands before: `head -n {number - 1}`"
+                )
+    return ""
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        return JournalOperation(json.loads(line)["op_code"]) is not None
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
 def _check_is_journal(path: Path) -> None:
     """Nothing else is cut or read: the first whole line must be a record of Optuna's."""
     with path.open("rb") as file:
         line = file.readline()
-    if not line.endswith(b"\n"):
-        return  # empty, or torn in its first record
-    try:
-        is_journal = "op_code" in json.loads(line)
-    except (ValueError, TypeError):
-        is_journal = False
-    if not is_journal:
+    # Without an end it is empty, or torn in its first record.
+    if line.endswith(b"\n") and not _is_record(line):
         raise InputError(f"{path} is no ledger: its first line is no record of Optuna's journal")

@@ -1,72 +1,114 @@
-"""Runs a small digits study whose driver kills itself, as `kill -9` would, at a given moment.
+"""Runs a small digits study where something is killed, as `kill -9` would, at given moments.
 
-    killed_driver.py PHASE EVENT COUNT
+    killed_driver.py VICTIM/PHASE/EVENT/COUNT … KEY=VALUE …
 
-PHASE is search, confirm or test; at the COUNT-th EVENT of that phase the process is gone:
+VICTIM is driver, worker or raylet, PHASE is search, confirm or test; at the COUNT-th EVENT of
+that phase the process is gone, a worker as well as the node that it runs on:
 
     issue    a trial was issued, and nothing more
     report   a worker has written its checkpoint and returned; nobody has read the result yet
     close    the ledger has a trial's last result, but not its end
-    never    the study runs to its end
+
+Without moments the study runs to its end. KEY=VALUE overrides the study's space.
 """
 
 import os
-import signal
 import sys
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
+
+import psutil
 
 from study import run_study
 from study.driver import Driver
 from study.ledger import Ledger
 from trainables.suggestion import Suggestion
 
-OVERRIDES = [
-    "strata.latent_size=8",
-    "budget.trials_per_stratum=4",
-    "budget.max_epochs=8",
-    "budget.first_rung=2",
-    "confirm.num_seeds=2",
-    "fid.classifier_epochs=3",
-    "fid.num_samples=500",
-]
-moment: list[str] = []  # phase, event and count, from the command line
-seen = 0
+
+def quick(num_trials: int, max_epochs: int) -> list[str]:
+    """Overrides of the digits study: three strata, everything small."""
+    return [
+        "strata.latent_size=8", f"budget.trials_per_stratum={num_trials}",
+        f"budget.max_epochs={max_epochs}", "budget.first_rung=2", "confirm.num_seeds=2",
+        "fid.classifier_epochs=3", "fid.num_samples=300",
+    ]  # fmt: skip
 
 
-def die_if(phase: str, event: str) -> None:
-    global seen
-    if [phase, event] == moment[:2]:
-        seen += 1
-        if seen == int(moment[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
+def family_of(process: int) -> list[psutil.Process]:
+    """A driver's Ray processes."""
+    try:
+        return psutil.Process(process).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def workers_of(process: int) -> list[psutil.Process]:
+    """A driver's processes that train trials, or are about to."""
+    return [p for p in family_of(process) if "ResourceTrainable" in command_of(p)]
+
+
+def raylets_of(process: int) -> list[psutil.Process]:
+    """The Ray node of a driver's local cluster."""
+    return [p for p in family_of(process) if "/raylet/raylet " in command_of(p)]
+
+
+VICTIMS: dict[str, Callable[[int], list[psutil.Process]]] = {
+    "driver": lambda driver: [psutil.Process(driver)],
+    "worker": workers_of,
+    "raylet": raylets_of,
+}
+
+
+moments: set[tuple[str, ...]] = set()
+seen: Counter[str] = Counter()
+
+
+def happens(phase: str, event: str) -> None:
+    """Kills whoever is due now."""
+    seen[f"{phase}/{event}"] += 1
+    now = f"{phase}/{event}/{seen[f'{phase}/{event}']}"
+    for kind, find in VICTIMS.items():
+        if (kind, now) in moments:
+            print("family", *(p.pid for p in family_of(os.getpid())), flush=True)
+            find(os.getpid())[0].kill()
 
 
 issue, absorb, close = Driver.issue, Driver.absorb, Ledger.close
 
 
-def killed_issue(self: Driver, ray_trial_id: str) -> Suggestion | None:
+def watched_issue(self: Driver, ray_trial_id: str) -> Suggestion | None:
     suggestion = issue(self, ray_trial_id)
     if suggestion is not None:
-        die_if(suggestion.phase, "issue")
+        happens(suggestion.phase, "issue")
     return suggestion
 
 
-def killed_absorb(self: Driver, ray_trial_id: str, result: dict[str, Any]) -> bool:
+def watched_absorb(self: Driver, ray_trial_id: str, result: dict[str, Any]) -> bool:
     if ray_trial_id in self.running:
-        die_if(self.running[ray_trial_id].phase, "report")
+        happens(self.running[ray_trial_id].phase, "report")
     return absorb(self, ray_trial_id, result)
 
 
-def killed_close(self: Ledger, ray_trial_id: str, *arguments: Any, **options: Any) -> Any:
+def watched_close(self: Ledger, ray_trial_id: str, *arguments: Any, **options: Any) -> Any:
     if ray_trial_id in self._issued:
-        die_if(self._issued[ray_trial_id].suggestion.phase, "close")
+        happens(self._issued[ray_trial_id].suggestion.phase, "close")
     return close(self, ray_trial_id, *arguments, **options)
 
 
 if __name__ == "__main__":
-    moment += sys.argv[1:]
+    moments |= {tuple(text.split("/", 1)) for text in sys.argv[1:] if "=" not in text}
+    overrides = [text for text in sys.argv[1:] if "=" in text]
     patched: Any = Driver
-    patched.issue, patched.absorb = killed_issue, killed_absorb
+    patched.issue, patched.absorb = watched_issue, watched_absorb
     patched = Ledger
-    patched.close = killed_close
-    sys.exit(run_study("digits", overrides=OVERRIDES).exit_code)
+    patched.close = watched_close
+    small = quick(num_trials=4, max_epochs=8)
+    sys.exit(run_study("digits", overrides=[*small, *overrides]).exit_code)

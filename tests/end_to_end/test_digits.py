@@ -1,6 +1,7 @@
 """The main job, once, as a user starts it; every test here looks at what it left behind."""
 
 import csv
+import os
 import re
 import shutil
 import signal
@@ -11,14 +12,17 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow.pyfunc
 import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
 from study.ledger import Ledger, LedgerFacts
 from study.record import load_records
+from trainables.image_grid import image_grid
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+ROOT = Path(__file__).parents[2]
 STRATA = [f"digits/{p}/{n}" for p in ("gaussian", "flow", "diffusion") for n in (8, 16)]
 
 
@@ -154,24 +158,52 @@ def test_status_and_report_only_read(copied: Finished) -> None:
     assert (copied.study / "ledger.journal").read_bytes() == journal
 
 
-def test_an_export_reproduces_to_the_last_digit(copied: Finished) -> None:
-    file = copied.study / "export" / "digits" / "flow" / "8.yaml"
-    done = study("reproduce", str(file), "--seeds", "1", cwd=copied.folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "equal to the last digit" in done.stdout
+def test_a_table_repeats_every_digit_on_another_copy_of_the_program(
+    copied: Finished, tmp_path: Path
+) -> None:
+    table = tmp_path / "table"
+    done = study("export", "digits", "--table", "--to", str(table), cwd=copied.folder)
+    assert done.returncode == 0, done.stderr
+    what = yaml.safe_load((table / "table.yaml").read_text())
+    assert len(what["rows"]) == 6
+    rows = [row for row in what["rows"] if row.endswith("/8.yaml")][:2]
+    (table / "table.yaml").write_text(yaml.safe_dump({**what, "rows": rows}))
+    for package in ("study", "search_spaces", "trainables"):
+        shutil.copytree(ROOT / package, tmp_path / "clone" / package)
+    command = [sys.executable, "-m", "study", "reproduce", str(table)]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "clone")}
+    again = subprocess.run(
+        command, cwd=tmp_path / "clone", env=environment, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("every number of every seed is equal to the last digit") == 2
+    assert "2 of 2 rows reproduced" in again.stdout
 
 
-def test_an_altered_promise_is_not_reproduced_and_another_environment_is_named(
+def test_an_altered_promise_is_not_reproduced(copied: Finished) -> None:
+    file = copied.study / "export" / "digits" / "gaussian" / "8.yaml"
+    values = yaml.safe_load(file.read_text())
+    values["test_fid"][0] += 1e-9
+    file.write_text(yaml.safe_dump(values))
+    done = study("reproduce", str(file), cwd=copied.folder)
+    assert done.returncode == 1
+    assert "not reproduced" in done.stdout
+    assert f"seed {values['seeds'][0]} differs in test_fid" in done.stdout
+
+
+def test_fresh_seeds_are_held_to_the_interval_and_another_environment_is_named(
     copied: Finished,
 ) -> None:
     file = copied.study / "export" / "digits" / "gaussian" / "8.yaml"
     values = yaml.safe_load(file.read_text())
-    values["test_fid"][0] += 1e-9
+    values["test_fid"] = [fid + 1000 for fid in values["test_fid"]]
     values["environment"]["cpu_model"] = "another one"
     file.write_text(yaml.safe_dump(values))
     done = study("reproduce", str(file), "--seeds", "1", cwd=copied.folder)
     assert done.returncode == 1
     assert "not reproduced" in done.stdout
+    assert "outside the 95 % prediction interval" in done.stdout
     assert "cpu_model: another one against" in done.stdout
 
 
@@ -180,6 +212,19 @@ def test_sample_draws_a_grid(copied: Finished) -> None:
     done = study("sample", str(file), "--out", "grid.png", cwd=copied.folder)
     assert done.returncode == 0, done.stderr
     assert (copied.folder / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_confirmed_models_are_registered_and_draw_the_logged_grids(digits: Finished) -> None:
+    client = MlflowClient(f"sqlite:///{digits.folder / 'studies' / 'mlflow.db'}")
+    names = {model.name for model in client.search_registered_models()}
+    assert names == {stratum.replace("/", "-") for stratum in STRATA}
+    for stratum in STRATA:
+        version = client.get_model_version_by_alias(stratum.replace("/", "-"), "best")
+        assert version.tags["study"] == "digits"
+        model = mlflow.pyfunc.load_model(version.source)
+        images = model.predict({"num_samples": [64], "seed": [0]})
+        logged = digits.study / "export" / f"{stratum}.png"
+        assert image_grid(images.transpose(0, 3, 1, 2), 256) == logged.read_bytes()
 
 
 def test_the_ui_serves_the_study_on_this_machine_only(digits: Finished) -> None:

@@ -33,11 +33,13 @@ class Outcome:
 
 
 def question(seed: int, families: Mapping[str, Family]) -> StudySpec:
-    """60 trials, shared equally by the families."""
+    """60 trials, shared equally by the families, with the lengths and rungs of `table1`."""
+    budget = load_space("table1").budget.model_dump(exclude={"trials_per_stratum"})
+    lengths = [f"budget.{name}={value}" for name, value in budget.items()]
     return load_space("digits", [
         "strata.latent_size=8", f"seed={seed}", f"strata.prior={','.join(families)}",
-        f"budget.trials_per_stratum={NUM_TRIALS // len(families)}", "budget.max_epochs=64",
-        "budget.first_rung=1", "confirm.num_seeds=1", "search.sampler.kind=random",
+        f"budget.trials_per_stratum={NUM_TRIALS // len(families)}", "confirm.num_seeds=1",
+        "search.sampler.kind=random", *lengths,
     ])  # fmt: skip
 
 

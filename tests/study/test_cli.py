@@ -1,9 +1,17 @@
+import errno
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from study.table import Table
 
+from search_spaces import StudySpec
 from study.cli import main
+from study.layout import Layout
+from study.ledger import Ledger
+from study.outcome import Outcome
+from trainables.suggestion import Suggestion
 
 BAD = {
     "a misspelt field": (["run", "digits", "budget.max_epoch=3"], "max_epochs"),
@@ -27,6 +35,19 @@ BAD = {
     "a study that is not there": (["status", "nothing"], "no study 'nothing'"),
     "a report of nothing": (["report", "nothing"], "no study 'nothing'"),
     "a file that is no export": (["reproduce", "train_images"], "train_images"),
+    "an export with overrides": (["reproduce", "train_images", "seed=1"], "runs as it is"),
+    "no table of the paper": (["reproduce", "digits"], "the paper has no value"),
+    "a table to nowhere": (["export", "digits", "--table"], "needs --to FOLDER"),
+    "a confirm of nothing": (["confirm", "digits"], "--seeds +N, or --retest"),
+    "a second look without a reason": (
+        ["confirm", "digits", "--retest", "digits/flow/8"],
+        "needs --why",
+    ),
+    "a reason that is blank": (
+        ["confirm", "digits", "--retest", "digits/flow/8", "--why", " "],
+        "needs --why",
+    ),
+    "a reason for nothing": (["confirm", "digits", "--seeds", "+1", "--why", "x"], "--retest"),
     "no more seeds": (["confirm", "digits", "--seeds", "x"], "+2"),
     "no store to show": (["ui"], "no MLflow store"),
     "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),
@@ -88,6 +109,75 @@ def test_wrong_usage_is_one_sentence_and_exit_code_two_and_writes_nothing(
     assert word in err
     assert "Traceback" not in out + err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["test_images", "train_images"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, ["wish.yaml cannot be read"]),
+        ("- 3", ["wish.yaml needs to hold"]),
+        ("optimizer.learning_rate: 1e-3", ["needs a stratum, one of digits/gaussian/8"]),
+        ("stratum: digits/flow/8\noptimizer.learning_rat: 1e-3", ["did you mean learning_rate?"]),
+        ("stratum: digits/flow/8\noptimizer.learning_rate: 9", ["between 0.0005 and 0.005"]),
+    ],
+)
+def test_a_config_that_cannot_be_enqueued_is_refused_before_the_study_begins(
+    text: str | None,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        (tmp_path / "wish.yaml").write_text(text)
+    monkeypatch.setattr("study.launch._found", lambda layout, spec, *_: spec)
+    assert call(["run", "digits", "--enqueue", "wish.yaml"], monkeypatch) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert all(word in err for word in words), err
+    assert not (tmp_path / "studies").exists()
+
+
+def test_enqueued_files_come_first_in_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, rate in (("one", 1e-3), ("two", 2e-3)):
+        wish = f"stratum: digits/flow/8\noptimizer.learning_rate: {rate}\n"
+        (tmp_path / f"{name}.yaml").write_text(wish)
+    asked: list[Suggestion] = []
+
+    def run(layout: Layout, spec: StudySpec, ledger: Ledger, *_: Any) -> Outcome:
+        issued = (ledger.next(str(number)) for number in range(6))
+        asked.extend(suggestion for suggestion in issued if suggestion is not None)
+        return Outcome(Table(()), is_finished=False, exit_code=0)
+
+    monkeypatch.setattr("study.launch._found", lambda layout, spec, *_: spec)
+    monkeypatch.setattr("study.launch._run", run)
+    command = ["run", "digits", "strata.latent_size=8", "strata.prior=flow"]
+    enqueued = ["--enqueue", "one.yaml", "--enqueue", "two.yaml"]
+    assert call([*command, *enqueued], monkeypatch) == 0
+    rates = [suggestion.config.optimizer.learning_rate for suggestion in asked]
+    assert rates[:2] == [1e-3, 2e-3]
+    assert len(asked) == 6
+    assert call([*command, *enqueued], monkeypatch) == 0, "the same command, run again"
+    assert len(asked) == 12
+    assert asked[6:] == [s.model_copy(update={"attempt": 2}) for s in asked[:6]]
+
+
+def test_a_full_disk_is_one_sentence_and_exit_code_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "ledger.journal")
+
+    monkeypatch.setattr("study.launch.run_study", full)
+    assert call(["run", "digits"], monkeypatch) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: the disk is full")
+    assert "make room" in err
+    assert err.count("\n") == 1
 
 
 def test_show_tells_strata_domains_and_budget(

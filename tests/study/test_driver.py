@@ -133,6 +133,19 @@ def test_the_ledger_remembers_on_what_a_trial_ran(driver: Driver) -> None:
     assert facts_of(driver).attributes["worker"] == WORKER
 
 
+def test_damaged_checkpoints_are_told_once_and_kept_with_the_trial(spec: StudySpec) -> None:
+    warned: list[str] = []
+    driver = Driver(Ledger(spec, "memory:"), warn=warned.append)
+    suggestion = driver.issue("a")
+    assert suggestion is not None
+    for number in (1, 2):
+        driver.absorb("a", {**result(epoch(number)), "damaged": ["1/epoch-000004"]})
+    assert len(warned) == 1
+    assert suggestion.key in warned[0]
+    assert "1/epoch-000004 damaged" in warned[0]
+    assert facts_of(driver).attributes["damaged_checkpoints"] == ["1/epoch-000004"]
+
+
 @pytest.mark.parametrize("ray_trial_id", ["never issued", "ended"])
 def test_results_of_unknown_trials_are_told_to_stop(
     driver: Driver, recorder: Recorder, ray_trial_id: str
@@ -325,6 +338,16 @@ def test_attempts_are_counted_across_restarts(spec: StudySpec, tmp_path: Path) -
         driver.fail("a", Failure(FailureKind.RAISED, "KeyError: 'x'"))
     assert facts_of(driver).state == "FAIL"
     assert facts_of(driver).reason == "exception 2 times: KeyError: 'x'"
+
+
+def test_what_ran_on_a_lost_node_is_issued_again(spec: StudySpec) -> None:
+    driver = Driver(Ledger(spec, "memory:"))
+    before = [driver.issue(name) for name in ("one", "two")]
+    driver.lose_all("the node has died")
+    assert not driver.running
+    after = [driver.issue(name) for name in ("three", "four")]
+    keys = [[(s.key, s.attempt) for s in suggestions if s] for suggestions in (before, after)]
+    assert keys[1] == [(key, attempt + 1) for key, attempt in keys[0]]
 
 
 def test_silence_is_a_failure_of_its_own_kind(spec: StudySpec) -> None:

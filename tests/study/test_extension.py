@@ -96,3 +96,49 @@ def test_the_ledger_of_a_newer_program_is_refused_with_what_to_do(url: str) -> N
     for open_it in (lambda: Ledger(small(), url), lambda: Ledger.read(url, "small")):
         with pytest.raises(InputError, match="use the newer program"):
             open_it()
+
+
+def after_a_better_search(url: str) -> tuple[Walk, LedgerFacts]:
+    """A tested study whose search was extended, with a better config in some stratum."""
+    walk = Walk(small("budget.trials_per_stratum=2"), url)
+    before = walk.run()
+    walk.spec = small("budget.trials_per_stratum=15")
+    walk.restart()
+    walk.run()
+    return walk, before
+
+
+def test_an_extended_search_tests_no_other_config_by_itself(url: str) -> None:
+    walk, before = after_a_better_search(url)
+    after = walk.ledger.facts()
+    assert walk.ledger.rivals()
+    for stratum, known in before.strata.items():
+        assert after.strata[stratum].chosen == known.chosen
+        assert after.strata[stratum].tests == known.tests
+        assert after.strata[stratum].retests == ()
+
+
+def test_a_rival_is_tested_for_a_reason_that_stays(url: str) -> None:
+    walk, before = after_a_better_search(url)
+    stratum, key = next(iter(walk.ledger.rivals().items()))
+    others = {cell: known for cell, known in before.strata.items() if cell != stratum}
+    walk.ledger.retest(str(stratum), "the space was too narrow")
+    walk.restart()
+    after = walk.run()
+    assert after.strata[stratum].chosen == (key,)
+    assert after.strata[stratum].retests == ("the space was too narrow",)
+    assert len(after.strata[stratum].tests) == 2 * len(before.strata[stratum].tests)
+    assert before.strata[stratum].tests.items() <= after.strata[stratum].tests.items()
+    assert all(after.strata[cell].tests == known.tests for cell, known in others.items())
+    assert stratum not in walk.ledger.rivals()
+    with pytest.raises(InputError, match="no config that is better"):
+        walk.ledger.retest(str(stratum), "once more")
+
+
+def test_a_rival_needs_a_stratum_and_a_finished_study(url: str) -> None:
+    walk, _ = after_a_better_search(url)
+    with pytest.raises(InputError, match="did you mean digits/flow/8"):
+        walk.ledger.retest("digits/flo/8", "typing")
+    unfinished = Walk(small("name=new"), url)
+    with pytest.raises(InputError, match="new is not finished"):
+        unfinished.ledger.retest("digits/flow/8", "haste")

@@ -38,6 +38,20 @@ def test_a_worker_that_is_gone_is_no_failure_of_its_trial() -> None:
     assert failure_in(DIED) == Failure(FailureKind.LOST, reason)
 
 
+NODE_DIED = """Failure # 1 (occurred at 2026-11-21_13-01-20)
+The actor died unexpectedly before finishing this task.
+\tclass_name: PriorTrainable
+\tactor_id: 5e0f14ac2bc814516931f56d01000000
+The actor is dead because its owner has died. Owner Id: 01000000ff Owner Ip address: 192.0.2.2\
+ Owner worker exit type: SYSTEM_ERROR Worker exit detail: Owner's node has crashed.
+"""
+
+
+def test_a_dead_node_is_no_failure_of_its_trial_either() -> None:
+    reason = "its worker process ended unexpectedly"
+    assert failure_in(NODE_DIED) == Failure(FailureKind.LOST, reason)
+
+
 def test_an_error_without_a_form_keeps_its_last_line() -> None:
     assert failure_in("something\nodd\n") == Failure(FailureKind.RAISED, "odd")
     assert failure_in("") == Failure(FailureKind.RAISED, "no message")

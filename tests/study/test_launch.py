@@ -4,13 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from search_spaces import DatasetFacts, StudySpec
 from study import launch
-from study.layout import Layout, open_layout
+from study.driver import Driver
+from study.failure import NodeLostError
+from study.layout import Layout, ledger_url, open_layout
 from study.ledger import Ledger
 from study.lock import hold
 from study.record import load_records
+from study.stop import Stop
 from tests.study.walk import Walk, small
 from trainables.config import ImageFormat
 from trainables.error import InputError
@@ -63,9 +67,43 @@ def test_an_edited_spec_is_told_by_the_ledger_and_loses_nothing(tmp_path: Path) 
     facts = Walk(layout.load_spec(), url).run()
     layout.spec.write_text(layout.spec.read_text().replace("max_epochs: 8", "max_epochs: 9"))
     for overrides in ((), ("budget.max_epochs=9",)):
-        with pytest.raises(InputError, match=r"budget\.max_epochs"):
+        with pytest.raises(InputError, match=r"edited: .* budget\.max_epochs=8, not 9.*delete it"):
             start(tmp_path, *overrides)
     assert Ledger.read(url, "small") == facts
+    restore(layout)
+    assert Ledger.read(url, "small") == facts
+
+
+def restore(layout: Layout) -> None:
+    """As the message says; another command does not come through."""
+    layout.spec.unlink()
+    with pytest.raises(InputError, match=r"budget\.max_epochs=8, not 10"):
+        start(layout.storage, "budget.max_epochs=10")
+    assert not layout.spec.exists()
+    start(layout.storage)
+    assert layout.load_spec().budget.max_epochs == 8
+
+
+@pytest.mark.parametrize("content", ["", "name: [", "budget: 3\n", "\0", "name: small\nnaem: x\n"])
+def test_a_corrupt_spec_is_named_and_can_be_had_back(tmp_path: Path, content: str) -> None:
+    start(tmp_path)
+    layout = open_layout(tmp_path, "small")
+    Walk(layout.load_spec(), f"journal:{layout.journal}")
+    layout.spec.write_text(content)
+    with pytest.raises(InputError, match=r"spec\.yaml.*delete it"):
+        start(tmp_path)
+    restore(layout)
+
+
+def test_a_storage_that_was_moved_goes_on_where_it_is(tmp_path: Path) -> None:
+    start(tmp_path / "old")
+    layout = open_layout(tmp_path / "old", "small")
+    facts = Walk(layout.load_spec(), f"journal:{layout.journal}").run()
+    (tmp_path / "old").rename(tmp_path / "new")
+    start(tmp_path / "new")
+    moved = open_layout(tmp_path / "new", "small")
+    assert Ledger.read(ledger_url(moved), "small") == facts
+    assert not (tmp_path / "old").exists()
 
 
 def test_deleted_trial_folders_take_no_result_with_them(tmp_path: Path) -> None:
@@ -94,3 +132,23 @@ def test_a_clock_that_jumped_neither_frees_nor_keeps_a_study(tmp_path: Path, sin
     start(tmp_path)
     with hold(lock), pytest.raises(InputError, match="already run by"):
         start(tmp_path)
+
+
+@pytest.mark.parametrize(("num_deaths", "is_told"), [(2, ""), (99, "has died 5 times")])
+def test_a_dead_node_is_replaced_as_long_as_that_helps(
+    num_deaths: int, is_told: str, tmp_path: Path
+) -> None:
+    deaths, stop = iter(range(num_deaths)), Stop(tmp_path / "stop-request", None)
+    driver = Driver(Ledger(small(), "memory:"), (), stop)
+    suggestions = []
+
+    def run() -> None:
+        suggestions.append(driver.issue(f"issue-{len(suggestions)}"))
+        if next(deaths, None) is not None:
+            raise NodeLostError("the node has died")
+
+    launch._outlive_nodes(run, driver, stop, Console(quiet=True))
+    assert [s.attempt for s in suggestions if s] == list(range(1, len(suggestions) + 1))
+    assert len(suggestions) == min(num_deaths + 1, 5)
+    assert is_told in stop.reason
+    assert bool(stop.reason) == bool(is_told)

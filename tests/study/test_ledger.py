@@ -717,6 +717,26 @@ def test_two_studies_share_a_ledger_without_seeing_each_other(lasting_url: str) 
     )
 
 
+@pytest.mark.parametrize("content", [b"garbage\n", b"\xff\xfe\n", b"{}\n", b"[]\n", b"\n",
+                                     b'{"op_code": 99, "worker_id": "x"}\n'])  # fmt: skip
+@pytest.mark.parametrize("place", ["in its midst", "last"])
+def test_a_damaged_line_is_named_and_nothing_is_written(
+    content: bytes, place: str, journal: str, tmp_path: Path
+) -> None:
+    Walk(small(), journal).run()
+    path = Path(journal.removeprefix("journal:"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    number = len(lines) if place == "last" else len(lines) // 2
+    path.write_bytes(b"".join([*lines[: number - 1], content, *lines[number:]]))
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=rf"damaged: line {number} .*head -n {number - 1}`"):
+        Ledger(small(), journal)
+    assert path.read_bytes() == before
+    if place != "last":  # to a reader it may be a line that is just being written
+        with pytest.raises(InputError, match=f"line {number} "):
+            Ledger.read(journal, "small")
+
+
 # Kills at random
 
 

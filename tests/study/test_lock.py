@@ -52,6 +52,7 @@ def test_a_second_holder_is_refused_and_told_who_holds_it(lock: Path) -> None:
         assert "digits" in sentence
         assert socket.gethostname() in sentence
         assert str(process.pid) in sentence
+        assert " s ago)" in sentence
         assert "\n" not in sentence
 
 

@@ -1,62 +1,42 @@
-"""Pictures and folders of them, made up for tests of sources."""
+"""Sets of images that tests of several topics begin from."""
 
-import io
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-
-class Pictures:
-    """Pictures that differ by their seed, and trees of them."""
-
-    @staticmethod
-    def picture(seed: int, size: tuple[int, int] = (8, 8)) -> Image.Image:
-        draw = np.random.default_rng(seed)
-        return Image.fromarray(draw.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
-
-    @staticmethod
-    def png(seed: int, size: tuple[int, int] = (8, 8)) -> bytes:
-        file = io.BytesIO()
-        Pictures.picture(seed, size).save(file, "PNG")
-        return file.getvalue()
-
-    @staticmethod
-    def deep_png(colour_type: int = 2, num_channels: int = 3) -> bytes:
-        """A PNG of 8 × 8 with sixteen bits a channel, which PIL would read as eight."""
-        header = struct.pack(">IIBBBBB", 8, 8, 16, colour_type, 0, 0, 0)
-        rows = zlib.compress((b"\0" + bytes(16 * num_channels)) * 8)
-        chunks = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
-        return b"\x89PNG\r\n\x1a\n" + b"".join(
-            struct.pack(">I", len(content)) + kind + content
-            + struct.pack(">I", zlib.crc32(kind + content))
-            for kind, content in chunks
-        )  # fmt: skip
-
-    @staticmethod
-    def write_tree(folder: Path, *paths: str) -> Path:
-        """A picture at each path, every one another; a path that ends in a slash is a folder."""
-        for seed, path in enumerate(paths):
-            target = folder / path
-            if path.endswith("/"):
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(Pictures.png(seed))
-        return folder
-
-    @staticmethod
-    def zip_of(folder: Path, path: Path, prefix: str = "") -> Path:
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in sorted(folder.rglob("*")):
-                archive.write(file, prefix + file.relative_to(folder).as_posix())
-        return path
+from tests.trainables.pictures import Pictures
+from tests.trainables.shards import glob_of, pngs, shard
+from trainables.config import DataConfig
+from trainables.data import ImageDataset, load_dataset
+from trainables.preparation import prepare_dataset
 
 
 @pytest.fixture
 def pictures() -> type[Pictures]:
     return Pictures
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageDataset:
+    return load_dataset(DataConfig.model_validate({"dataset": "digits"}))
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    """Twenty images to train on and five to test, labelled by their number."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    shard(folder / "x_train-0.parquet", pngs(12), range(12))
+    shard(folder / "x_train-1.parquet", pngs(8, 12), range(12, 20))
+    shard(folder / "x_test.parquet", pngs(5, 20), range(20, 25))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a prepared set `tiny` of 36 + 4 + 10 images, each labelled by its number."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("data")
+    shard(source / "train.parquet", pngs(40), range(40))
+    shard(source / "test.parquet", pngs(10, 40), range(40, 50))
+    prepare_dataset("tiny", glob_of(source), folder)
+    return folder

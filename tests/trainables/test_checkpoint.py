@@ -10,12 +10,16 @@ from trainables.checkpoint import (
     KEPT,
     MANIFEST,
     Checkpoint,
+    claim,
     commit,
     config_hash,
+    damaged_checkpoints,
     discard_old,
+    is_fenced,
     newest_checkpoint,
     read_checkpoint,
     read_history,
+    seal,
     write_atomically,
 )
 from trainables.config import TrialConfig
@@ -165,6 +169,68 @@ def test_discarding_leaves_what_is_kept_valid(tmp_path: Path) -> None:
     kept = [make(tmp_path, 1, epoch) for epoch in (1, 2, 4)][-KEPT:]
     discard_old(tmp_path / "1")
     assert [read_checkpoint(checkpoint.folder) for checkpoint in kept] == kept
+
+
+def test_earlier_attempts_go_once_enough_later_checkpoints_are_there(tmp_path: Path) -> None:
+    for attempt, epoch in ((1, 1), (1, 2), (2, 3), (3, 4)):
+        make(tmp_path, attempt, epoch)
+    discard_old(tmp_path / "3")
+    assert len(list(tmp_path.glob("*/epoch-*"))) == 4, "the last one alone may be damaged"
+    make(tmp_path, 3, 5)
+    discard_old(tmp_path / "3")
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/epoch-*"))
+    assert left == ["3/epoch-000004", "3/epoch-000005"]
+
+
+def test_what_another_attempt_has_beyond_this_one_stays(tmp_path: Path) -> None:
+    ahead = make(tmp_path, 1, 9)
+    for epoch in (1, 2, 3):
+        make(tmp_path, 2, epoch)
+    discard_old(tmp_path / "2")
+    assert newest_checkpoint(tmp_path) == ahead
+
+
+def test_a_checkpoint_within_an_epoch_lies_between_its_neighbours(tmp_path: Path) -> None:
+    make(tmp_path, 1, 5)
+    folder = tmp_path / "1" / "epoch-000005-000120"
+    shutil.copytree(tmp_path / "1" / "epoch-000005", folder)
+    newest = newest_checkpoint(tmp_path)
+    assert newest is not None
+    assert newest.folder == folder
+    assert newest_checkpoint(tmp_path) != make(tmp_path, 1, 6) == newest_checkpoint(tmp_path)
+
+
+def test_of_a_trial_that_ended_the_newest_valid_checkpoint_stays(tmp_path: Path) -> None:
+    make(tmp_path, 1, 1)
+    sound = make(tmp_path, 1, 2)
+    (make(tmp_path, 2, 4).folder / "state.json").write_bytes(b"{ }")
+    seal(tmp_path)
+    assert list(tmp_path.glob("*/epoch-*")) == [sound.folder]
+    assert newest_checkpoint(tmp_path) == sound
+
+
+def test_without_a_valid_checkpoint_sealing_removes_nothing(tmp_path: Path) -> None:
+    for epoch in (1, 2):
+        (make(tmp_path, 1, epoch).folder / "state.json").write_bytes(b"{ }")
+    seal(tmp_path)
+    assert len(list(tmp_path.glob("*/epoch-*"))) == 2
+
+
+def test_damage_is_told_from_what_was_never_finished(tmp_path: Path) -> None:
+    make(tmp_path, 1, 1)
+    damaged = make(tmp_path, 1, 2)
+    (damaged.folder / "state.json").write_bytes(b"{ }")
+    (make(tmp_path, 1, 3).folder / MANIFEST).unlink()
+    assert damaged_checkpoints(tmp_path) == [damaged.folder]
+
+
+def test_a_later_attempt_or_the_end_fences_an_earlier_one(tmp_path: Path) -> None:
+    for attempt in ("9", "10"):
+        claim(tmp_path / attempt)
+    assert is_fenced(tmp_path / "9")
+    assert not is_fenced(tmp_path / "10")
+    seal(tmp_path)
+    assert is_fenced(tmp_path / "10")
 
 
 def test_the_history_reads_back(checkpoint: Checkpoint) -> None:

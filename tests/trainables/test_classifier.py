@@ -10,14 +10,9 @@ from trainables.classifier import (
     save_classifier,
     train_classifier,
 )
-from trainables.config import CLASSIFIER_FEATURES, DataConfig, ImageFormat
-from trainables.data import ImageDataset, as_tensor, load_dataset
+from trainables.config import CLASSIFIER_FEATURES, ImageFormat
+from trainables.data import ImageDataset, as_tensor
 from trainables.error import InputError
-
-
-@pytest.fixture(scope="module")
-def digits() -> ImageDataset:
-    return load_dataset(DataConfig.model_validate({"dataset": "digits"}))
 
 
 def trained(digits: ImageDataset, epochs: int = 1, seed: int = 0) -> Classifier:
@@ -26,7 +21,7 @@ def trained(digits: ImageDataset, epochs: int = 1, seed: int = 0) -> Classifier:
 
 
 def test_it_tells_digits_apart_that_it_has_not_seen(digits: ImageDataset) -> None:
-    classifier = trained(digits, epochs=30)
+    classifier = trained(digits, epochs=10)
     with torch.no_grad():
         found = classifier(as_tensor(digits.validation)).argmax(1)
     assert (found.numpy() == digits.validation_labels).mean() > 0.95

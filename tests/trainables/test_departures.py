@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from tests.trainables.known_diffusion import LATENT, assert_close_in_mean, posterior
 from trainables.config import (
     Departures,
     DiffusionPriorConfig,
@@ -15,7 +16,6 @@ from trainables.config import (
 from trainables.priors import Prior, build_prior
 from trainables.priors.diffusion import DiffusionPrior
 
-LATENT = 3
 T = 30
 SHIFTED, WEIGHTED = Departures(index_shift=True), Departures(diffusion_weight=True)
 ENTROPY = Departures(entropy_constant=True)
@@ -38,17 +38,6 @@ def build_diffusion(
     prior = build(config or diffusion(), departures)
     assert isinstance(prior, DiffusionPrior)
     return prior
-
-
-def posterior(num_images: int = 1) -> Independent:
-    loc = torch.linspace(-1, 1, LATENT).expand(num_images, -1)
-    scale = torch.linspace(0.3, 0.9, LATENT).expand(num_images, -1)
-    return Independent(Normal(loc, scale), 1)
-
-
-def assert_close_in_mean(draws: torch.Tensor, expected: float | torch.Tensor) -> None:
-    standard_error = draws.std() / len(draws) ** 0.5
-    assert (draws.mean() - expected).abs() <= 4 * standard_error + 1e-5
 
 
 class Levels:

@@ -17,8 +17,8 @@ from torch.utils.data import Dataset
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from trainables.config import DataConfig, FIDConfig, ImageFormat
-from trainables.data import ImageDataset, as_tensor, load_dataset
+from trainables.config import FIDConfig, ImageFormat
+from trainables.data import ImageDataset, as_tensor
 from trainables.error import InputError
 from trainables.fid import FIDEvaluator, LabelledImages, SampleScores, build_fid_evaluator
 from trainables.fid.distance import feature_statistics, frechet_distance
@@ -95,11 +95,6 @@ def ours(
 def assert_equal(found: SampleScores, expected: dict[str, float]) -> None:
     for name, value in expected.items():
         assert getattr(found, name) == pytest.approx(value, rel=1e-6), name
-
-
-@pytest.fixture(scope="module")
-def digits() -> ImageDataset:
-    return load_dataset(DataConfig.model_validate({"dataset": "digits"}))
 
 
 def classifier_of(digits: ImageDataset) -> ClassifierFeatures:

@@ -58,6 +58,24 @@ def run(trainer: Trainer, until: int = 4) -> Trainer:
     return trainer
 
 
+class BrokenOffError(Exception):
+    """Nothing of the trainer is left but what it has saved."""
+
+
+def break_within(trainer: Trainer, epoch: int, step: int, path: Path) -> None:
+    """Saves after so many batches of an epoch, and ends there."""
+
+    def save_then_break() -> None:
+        assert trainer.image_pass is not None
+        if trainer.image_pass.step == step:
+            trainer.save(path)
+            raise BrokenOffError
+
+    run(trainer, epoch - 1)
+    with pytest.raises(BrokenOffError):
+        trainer.fit_epoch(save_then_break)
+
+
 @pytest.mark.parametrize("prior", PRIORS)
 @pytest.mark.parametrize("break_at", [1, 2, 3])
 def test_a_trial_that_was_interrupted_gives_the_same_numbers_to_the_bit(
@@ -138,10 +156,13 @@ def test_every_option_goes_on_after_a_break_to_the_bit(
 ) -> None:
     whole = run(Trainer(option(name), dataset, cache), 3)
     run(Trainer(option(name), dataset, cache), 2).save(tmp_path / "checkpoint")
-    resumed = run(Trainer.load(tmp_path / "checkpoint", dataset, cache), 3)
-    assert numbers(resumed.history) == numbers(whole.history)
-    for key, weight in whole.best_weights.items():
-        assert torch.equal(weight, resumed.best_weights[key]), key
+    break_within(Trainer(option(name), dataset, cache), 2, 3, tmp_path / "within")
+    for place in ("checkpoint", "within"):
+        torch.rand(7)  # the surrounding program has moved on
+        resumed = run(Trainer.load(tmp_path / place, dataset, cache), 3)
+        assert numbers(resumed.history) == numbers(whole.history)
+        for key, weight in whole.best_weights.items():
+            assert torch.equal(weight, resumed.best_weights[key]), key
     assert resumed.evaluate_fid("test") == whole.evaluate_fid("test")
 
 
@@ -165,8 +186,10 @@ def test_every_backbone_goes_on_after_a_break_to_the_bit(
     trial = trial.model_copy(update={"fid": trial.fid.model_copy(update=fid)})
     whole = run(Trainer(trial, images, cache), 2)
     run(Trainer(trial, images, cache), 1).save(tmp_path / "checkpoint")
-    resumed = run(Trainer.load(tmp_path / "checkpoint", images, cache), 2)
-    assert numbers(resumed.history) == numbers(whole.history)
+    break_within(Trainer(trial, images, cache), 2, 1, tmp_path / "within")
+    for place in ("checkpoint", "within"):
+        resumed = run(Trainer.load(tmp_path / place, images, cache), 2)
+        assert numbers(resumed.history) == numbers(whole.history)
 
 
 def test_an_option_makes_a_difference(dataset: ImageDataset, cache: Path) -> None:

@@ -5,7 +5,7 @@ The door to torch-fidelity, whose own cache is not used: its key is a name alone
 
 from trainables.fid.distance import FeatureStatistics, feature_statistics, frechet_distance
 from trainables.fid.evaluator import FIDEvaluator, SampleScores, build_fid_evaluator
-from trainables.fid.extractor import LabelledImages
+from trainables.fid.extractor import LabelledImages, find_classifier
 from trainables.fid.inception import INCEPTION_FILE, INCEPTION_VARIABLE, inception_weights
 from trainables.fid.protocol import FIDProtocol
 
@@ -19,6 +19,7 @@ __all__ = [
     "SampleScores",
     "build_fid_evaluator",
     "feature_statistics",
+    "find_classifier",
     "frechet_distance",
     "inception_weights",
 ]

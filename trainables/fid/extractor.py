@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
+from safetensors.torch import load_file
 from torch import Tensor
 
 from trainables.classifier import (
@@ -138,6 +139,14 @@ def _classifier(epochs: int, labelled: LabelledImages, cache: Path | None) -> Cl
     if path:
         save_classifier(classifier, path)
     return classifier
+
+
+def find_classifier(folder: Path, weights_sha256: str) -> Path | None:
+    """The file of the classifier whose weights a protocol names, if it is kept in the folder."""
+    for path in sorted(folder.glob("classifier-*.safetensors")):
+        if _weights_hash(load_file(path)) == weights_sha256:
+            return path
+    return None
 
 
 def _weights_hash(weights: Mapping[str, Tensor]) -> str:

@@ -1,0 +1,74 @@
+"""`study reproduce`: obtained against promised, on the terminal."""
+
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from study.dataset import parse_sources
+from study.export.judgement import Judgement, Obtained
+from study.export.reproduction import Row, find_rows, reproduce
+from study.number import MISSING
+from study.preparation import prepare_by_name
+
+
+def reproduce_and_tell(
+    target: Path,
+    storage: Path,
+    num_fresh: int | None,
+    sources: tuple[str, ...],
+    address: str,
+    console: Console,
+) -> int:
+    """Reproduces and prints obtained against promised; 0 where every row agrees, else 1.
+
+    Raises:
+        InputError: see `find_rows` and `reproduce`.
+    """
+    rows = find_rows(target, num_fresh)
+    for name, pattern in parse_sources(sources).items():
+        prepare_by_name(name, pattern, storage, console)
+    obtained: dict[str, list[float]] = {row.export.title: [] for row in rows}
+    num_seeds = sum(len(row.seeds) for row in rows)
+    console.print(f"{num_seeds} seed(s) of {len(rows)} row(s) run again")
+
+    def tell(row: Row, seed: int, came: Obtained | str) -> None:
+        if isinstance(came, str):
+            console.print(f"{row.export.title} seed {seed}: {came}", markup=False, soft_wrap=True)
+            return
+        obtained[row.export.title].append(came.numbers["test_fid"])
+        console.print(f"{row.export.title} seed {seed}: {_line(row, came)}", soft_wrap=True)
+
+    judgements = reproduce(rows, storage, address, tell)
+    if len(rows) > 1:
+        console.print(_table(rows, obtained, judgements))
+    for row, judgement in zip(rows, judgements, strict=True):
+        _tell_judgement(row, judgement, console)
+    num_kept = sum(judgement.is_reproduced for judgement in judgements)
+    if len(rows) > 1:
+        console.print(f"{num_kept} of {len(rows)} rows reproduced")
+    return int(num_kept < len(rows))
+
+
+def _line(row: Row, came: Obtained) -> str:
+    obtained = f"obtained {came.numbers['test_fid']!r}"
+    promise = row.promise.numbers.get(came.seed)
+    return obtained if promise is None else f"promised {promise['test_fid']!r}, {obtained}"
+
+
+def _tell_judgement(row: Row, judgement: Judgement, console: Console) -> None:
+    words = "[green]reproduced[/]" if judgement.is_reproduced else "[red]not reproduced[/]"
+    console.print(f"{row.export.title}: {words}: {judgement.reason}", soft_wrap=True)
+
+
+def _table(
+    rows: list[Row], obtained: dict[str, list[float]], judgements: list[Judgement]
+) -> RichTable:
+    """Means over seeds, with every digit."""
+    view = RichTable("row", "promised test FID", "obtained", "", box=None)
+    for row, judgement in zip(rows, judgements, strict=True):
+        fids = obtained[row.export.title]
+        mean = repr(fmean(fids)) if fids else MISSING
+        view.add_row(row.export.title, repr(row.export.mean), mean, judgement.verdict)
+    return view

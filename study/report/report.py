@@ -1,0 +1,111 @@
+"""What people read of a study: one HTML file that opens offline, its tables and figures as files.
+
+It reads records only, so that it may be written on any laptop and while the study runs.
+
+    report.html   table.csv   table.md
+    tables/<name>.csv .md .tex .parquet     every table of the page
+    plots/<name>.png .csv                   every figure of the page, and what it shows
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from search_spaces import StudySpec
+from study.record import TrialRecord
+from study.report.against import Other, against, check_comparable
+from study.report.caption import ReportFacts, caption_facts
+from study.report.collapse import collapse
+from study.report.effect import variants
+from study.report.field import best_configs, field_importances
+from study.report.foresight import lost_winners, rung_correlations
+from study.report.grid import Grid
+from study.report.grid_file import WRITERS, csv_text, markdown_text
+from study.report.page import page_text
+from study.report.picture import Picture, draw_pictures
+from study.report.result import all_rows, fid_parts, results
+from study.report.soundness import sound_table
+from study.report.spending import budget, failures, waste
+from study.report.table import Table
+from study.report.verdict import claims, comparisons
+
+
+def write_report(
+    folder: Path,
+    spec: StudySpec,
+    records: Sequence[TrialRecord],
+    facts: ReportFacts,
+    other: Other | None = None,
+) -> Path:
+    """Writes all files below `<folder>/report`; the path of the page.
+
+    What cannot share a column, or has lost its history, is left out and named on the page.
+
+    Args:
+        folder: the study's folder, to which the records' folders are relative.
+        spec: the study's question.
+        records: all its trials, finished or not.
+        facts: commit, versions and machine.
+        other: a second study to lay beside it.
+
+    Raises:
+        InputError: the two studies' numbers cannot share a column; nothing is written.
+    """
+    table, notes = sound_table(spec, records)
+    if other is not None:
+        check_comparable(spec.name, table, other)
+    made_with = caption_facts(spec, table, facts.commit, facts.versions)
+    grids = _grids(spec, table, made_with)
+    grids += [against(spec.name, table, other)] if other else []
+    pictures = draw_pictures(spec, table, folder)
+    target = folder / "report"
+    _write_all(target / "tables", _table_files(grids))
+    _write_all(target / "plots", _picture_files(pictures))
+    _replace(target / "table.csv", csv_text(all_rows(table)).encode())
+    _replace(target / "table.md", markdown_text(grids[0]).encode())
+    page = page_text(spec, table, facts, made_with, notes, grids, pictures)
+    return _replace(target / "report.html", page.encode())
+
+
+def _table_files(grids: Sequence[Grid]) -> dict[str, bytes]:
+    return {
+        f"{grid.name}.{ending}": write(grid)
+        for grid in grids
+        if grid.rows
+        for ending, write in WRITERS.items()
+    }
+
+
+def _picture_files(pictures: Sequence[Picture]) -> dict[str, bytes]:
+    files = {}
+    for picture in pictures:
+        if picture.png is not None:
+            files[f"{picture.name}.png"] = picture.png
+            files[f"{picture.name}.csv"] = csv_text(picture.rows).encode()
+    return files
+
+
+def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes the files, and removes those of an earlier report that have no successor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        _replace(folder / name, content)
+    for path in folder.iterdir():
+        if path.name not in files:
+            path.unlink()
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    """Writes aside and renames: a reader sees the old file or the new one, never a half."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
+    return aside.replace(path)
+
+
+def _grids(spec: StudySpec, table: Table, made_with: Sequence[tuple[str, str]]) -> list[Grid]:
+    return [
+        results(table, made_with), claims(spec, table), comparisons(table), variants(table),
+        fid_parts(table), best_configs(spec, table), field_importances(spec, table),
+        collapse(table), budget(spec, table), waste(table), rung_correlations(spec, table),
+        lost_winners(spec, table), failures(table),
+    ]  # fmt: skip

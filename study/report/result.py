@@ -1,0 +1,148 @@
+"""The table of a study as grids: its results, and what the test FIDs are made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from study.number import MISSING, fid_text, nats_text, signed_text, value_text
+from study.protocol import protocol_hash
+from study.record import TEST_PARTS
+from study.report.cell import Cell
+from study.report.effect import variants
+from study.report.grid import (
+    STRATUM,
+    Column,
+    Grid,
+    Row,
+    fid,
+    interval,
+    interval_row,
+    number,
+    stratum_row,
+    word,
+)
+from study.report.paper import SOURCE, TABLE1, paper_fid
+from study.report.table import Table
+
+_COLUMN = ("dataset", "latent_size")
+
+
+def results(table: Table, facts: Sequence[tuple[str, str]]) -> Grid:
+    """Our test FID of each stratum, and the paper's beside it.
+
+    Args:
+        table: the study's.
+        facts: how the numbers were made, as name and text.
+    """
+    has_paper = any(paper_fid(cell.stratum) is not None for cell in table.cells)
+    paper = (
+        fid("paper", "paper_fid"),
+        number("to the paper", "paper_difference", signed_text),
+        number("paper's rank", "paper_rank"),
+    )
+    return Grid(
+        "table",
+        "Table",
+        "Test FID as mean ± standard deviation over seeds, with Student's 95 % interval of the"
+        " mean; lower is better, and rank 1 is the lowest of its data set and latent size. The"
+        " ELBO is that of validation, in nats per image; higher is better."
+        + f" “Paper” is {SOURCE}; judge by the order within a column, not by absolute values."
+        * has_paper,
+        (
+            *STRATUM,
+            Column("test FID ↓", ("test_fid", "standard_deviation", "status"), _fid_or_status),
+            interval(signed=False), number("rank"), *(paper if has_paper else ()),
+            fid("untrained", "untrained_fid"), fid("validation FID ↓", "val_fid"),
+            number("ELBO ↑", "best_elbo", nats_text), number("seeds", "num_seeds"),
+        ),
+        [result_row(table, cell) for cell in table.by_column()],
+        group_by=_COLUMN,
+        strong="is_best",
+        provenance="Made with: " + "; ".join(f"{name}: {text}" for name, text in facts) + ".",
+    )  # fmt: skip
+
+
+def all_rows(table: Table) -> list[Row]:
+    """The cells and then the variants, with everything that is known of each."""
+    moved = [
+        {key: row[key] for key in ("difference", "difference_low", "difference_high")}
+        for row in variants(table).rows
+    ]
+    return [
+        *(result_row(table, cell) for cell in table.cells),
+        *(result_row(table, c) | row for c, row in zip(table.variants, moved, strict=True)),
+    ]
+
+
+def result_row(table: Table, cell: Cell) -> dict[str, Any]:
+    """Everything that is known of a cell, as plain values."""
+    paper = None if cell.variant else paper_fid(cell.stratum)
+    own = cell.mean
+    return {
+        **stratum_row(cell.stratum),
+        "variant": cell.variant,
+        "test_fid": own,
+        "standard_deviation": cell.standard_deviation,
+        **interval_row(cell.interval),
+        "num_seeds": cell.num_seeds,
+        "test_fids": [float(value) for value in cell.test_fids],
+        "rank": None if cell.variant else table.rank(cell),
+        "is_best": not cell.variant and table.is_best(cell),
+        "difference": None,
+        "difference_low": None,
+        "difference_high": None,
+        "paper_fid": paper,
+        "paper_difference": None if own is None or paper is None else own - paper,
+        "paper_rank": None if paper is None else _paper_rank(cell),
+        "untrained_fid": cell.untrained_fid,
+        **{name: cell.mean_part(name) for name in TEST_PARTS},
+        "fid_protocol": protocol_hash(cell.tests[0].protocol) if cell.tests else None,
+        "val_fid": cell.val_fid,
+        "best_elbo": cell.best_elbo,
+        "num_complete": cell.num_complete,
+        "num_pruned": cell.num_pruned,
+        "num_failed": cell.num_failed,
+        "num_running": cell.num_running,
+        "epochs": cell.epochs,
+        "seconds": cell.seconds,
+        "status": cell.status,
+    }
+
+
+def fid_parts(table: Table) -> Grid:
+    """What the test FID of each cell is made of."""
+    return Grid(
+        "fid_parts",
+        "What the test FID is made of",
+        "Means over seeds; lower is better, but for precision and recall. Reconstruction: test"
+        " images through encoder and decoder, which is what the decoder loses. Aggregate: decoded"
+        " draws from the posteriors of train images, which a perfect prior would reach. The hole"
+        " is the test FID minus that: what the prior misses. Noise is the standard deviation of"
+        " the test FID over four draws of samples, to be held against its deviation over seeds."
+        " KID, precision and recall are of the test FID's own samples and features.",
+        (
+            *STRATUM, word("variant"), fid("test FID", "test_fid"),
+            fid("over seeds", "standard_deviation"), fid("noise", "fid_noise"),
+            fid("reconstruction", "reconstruction_fid"), fid("aggregate", "aggregate_fid"),
+            fid("hole", "prior_hole"), number("KID", "kid", value_text),
+            number("precision"), number("recall"),
+        ),
+        [
+            {**stratum_row(cell.stratum), "variant": cell.variant, "test_fid": cell.mean,
+             "standard_deviation": cell.standard_deviation,
+             **{name: cell.mean_part(name) for name in TEST_PARTS}}
+            for cell in (*table.by_column(), *table.variants)
+            if cell.mean_part("aggregate_fid") is not None
+        ],
+        group_by=_COLUMN,
+    )  # fmt: skip
+
+
+def _fid_or_status(mean: float | None, deviation: float | None, status: str) -> str:
+    return f"{MISSING} ({status})" if mean is None else fid_text(mean, deviation)
+
+
+def _paper_rank(cell: Cell) -> int:
+    stratum = cell.stratum
+    column = [by_size[stratum.latent_size] for by_size in TABLE1[stratum.dataset].values()]
+    own = TABLE1[stratum.dataset][stratum.prior][stratum.latent_size]
+    return 1 + sum(value < own for value in column)

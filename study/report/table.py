@@ -1,0 +1,171 @@
+"""The table of a study: its cells, the best of each column, and how they were measured."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table as RichTable
+
+from search_spaces import Stratum, StudySpec
+from study.number import MISSING, fid_text
+from study.protocol import VALIDATION, first_difference
+from study.record import TrialRecord
+from study.report.cell import Cell, build_cell
+from study.report.paper import paper_fid
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All cells of a study, in the order of the space, and its variants."""
+
+    cells: tuple[Cell, ...]
+    variants: tuple[Cell, ...] = ()
+
+    @property
+    def empty_cells(self) -> tuple[Cell, ...]:
+        """The cells and variants without a test FID."""
+        return tuple(cell for cell in (*self.cells, *self.variants) if not cell.tests)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more is to come in any cell."""
+        return all(cell.is_finished for cell in (*self.cells, *self.variants))
+
+    def columns(self) -> dict[tuple[str, int], list[Cell]]:
+        """The cells that compete, by dataset and latent size."""
+        columns = defaultdict(list)
+        for cell in self.cells:
+            columns[cell.stratum.dataset, cell.stratum.latent_size].append(cell)
+        return dict(columns)
+
+    def by_column(self) -> list[Cell]:
+        """The cells that compete, those of a column side by side."""
+        return [cell for column in self.columns().values() for cell in column]
+
+    def is_best(self, cell: Cell) -> bool:
+        """Whether the cell has the lowest mean test FID of two or more in its column."""
+        rivals = self.columns()[cell.stratum.dataset, cell.stratum.latent_size]
+        means = [rival.mean for rival in rivals if rival.mean is not None]
+        return len(means) > 1 and cell.mean == min(means)
+
+    def rank(self, cell: Cell) -> int | None:
+        """Place of the cell's mean test FID in its column, from 1, the lowest; None without."""
+        if cell.mean is None:
+            return None
+        rivals = self.columns()[cell.stratum.dataset, cell.stratum.latent_size]
+        return 1 + sum(rival.mean < cell.mean for rival in rivals if rival.mean is not None)
+
+    def protocols(self) -> dict[str, dict[str, Any]]:
+        """The protocol of the test FIDs of each data set that has any.
+
+        Raises:
+            ValueError: values of one data set were measured in different ways.
+        """
+        return _by_dataset("test", self._test_protocols())
+
+    def validation_protocols(self) -> dict[str, dict[str, Any]]:
+        """Likewise of the validation FIDs of all trials that have one recorded.
+
+        Raises:
+            ValueError: values of one data set were measured in different ways.
+        """
+        return _by_dataset("validation", self._validation_protocols())
+
+    def _test_protocols(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
+        for cell in (*self.cells, *self.variants):
+            for test in cell.tests:
+                yield cell.stratum, test.protocol
+
+    def _validation_protocols(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
+        for cell in (*self.cells, *self.variants):
+            for trial in cell.trials:
+                if VALIDATION in trial.attributes:
+                    yield cell.stratum, trial.attributes[VALIDATION]
+
+
+def build_table(spec: StudySpec, records: Iterable[TrialRecord]) -> Table:
+    """The table of a study from what is known of its trials, finished or not.
+
+    A space that searches nothing has its variants alone, or without any the strata as they are.
+
+    Raises:
+        ValueError: FIDs of one data set and split were measured in different ways.
+    """
+    groups: dict[tuple[Stratum, str | None], list[TrialRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.stratum, record.attributes.get("variant")].append(record)
+    has_search = spec.budget.trials_per_stratum > 0
+    cells = [stratum for stratum in spec.cells() if has_search or not spec.variants]
+    variants = [
+        (stratum, name)
+        for stratum in spec.cells()
+        for name in spec.variants_of(stratum)
+        if (stratum, name) in groups or not has_search
+    ]
+    table = Table(
+        tuple(build_cell(spec, stratum, None, groups[stratum, None]) for stratum in cells),
+        tuple(
+            build_cell(spec, stratum, name, groups[stratum, name]) for stratum, name in variants
+        ),
+    )
+    table.protocols()
+    table.validation_protocols()
+    return table
+
+
+def _by_dataset(
+    reference: str, protocols: Iterable[tuple[Stratum, dict[str, Any]]]
+) -> dict[str, dict[str, Any]]:
+    found: dict[str, tuple[Stratum, dict[str, Any]]] = {}
+    for stratum, protocol in protocols:
+        first = found.setdefault(stratum.dataset, (stratum, protocol))
+        _refuse_mixture(reference, *first, stratum, protocol)
+    return {dataset: protocol for dataset, (_, protocol) in found.items()}
+
+
+def _refuse_mixture(
+    reference: str,
+    stratum: Stratum,
+    protocol: dict[str, Any],
+    other: Stratum,
+    its_protocol: dict[str, Any],
+) -> None:
+    name = first_difference(protocol, its_protocol)
+    if name is not None:
+        raise ValueError(
+            f"{reference} FIDs of {stratum.dataset} cannot share a column: {name} is"
+            f" {protocol.get(name)!r} in {stratum}, but {its_protocol.get(name)!r} in {other}"
+        )
+
+
+def render_table(table: Table) -> RichTable:
+    """The table for a terminal; the best prior of each column is bold."""
+    has_paper = any(paper_fid(cell.stratum) is not None for cell in table.cells)
+    view = RichTable(box=SIMPLE_HEAD, padding=0)  # with the paper's column, 80 characters
+    view.caption = "test FID: mean ± standard deviation over seeds, lower is better"
+    view.add_column("dataset")
+    view.add_column("latent", justify="right")
+    view.add_column("prior", no_wrap=True)
+    view.add_column("test FID", justify="right")
+    for name in ("paper",) * has_paper + ("seeds", "trials", "pruned", "failed", "time"):
+        view.add_column(name, justify="right", no_wrap=True)
+    for column in table.columns().values():
+        for cell in column:
+            view.add_row(*_row(cell, has_paper), style="bold" if table.is_best(cell) else None)
+        view.add_section()
+    return view
+
+
+def _row(cell: Cell, has_paper: bool) -> tuple[str, ...]:
+    stratum = cell.stratum
+    fid = fid_text(cell.mean, cell.standard_deviation)
+    return (
+        stratum.dataset, str(stratum.latent_size), stratum.prior,
+        f"{MISSING} {cell.status}" if cell.mean is None else fid,
+        *([fid_text(paper_fid(stratum))] if has_paper else []),
+        str(cell.num_seeds), str(len(cell.search)), str(cell.num_pruned), str(cell.num_failed),
+        str(timedelta(seconds=round(cell.seconds))),
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""Whether priors differ, and whether the claims of the space hold, as tables for the report."""
+
+import itertools
+
+from search_spaces import StudySpec
+from study.number import MISSING, signed_text
+from study.report.claim import Pair, compared, judge
+from study.report.comparison import MOST_SEEDS
+from study.report.grid import (
+    STRATUM,
+    Column,
+    Grid,
+    Row,
+    interval,
+    interval_row,
+    number,
+    p_text,
+    stratum_row,
+    word,
+)
+from study.report.table import Table
+
+
+def comparisons(table: Table) -> Grid:
+    """Every two priors of a column, with Welch's test."""
+    rows = []
+    for column in table.columns().values():
+        pairs = compared(itertools.combinations(column, 2))
+        rows += [_row(pair) for pair in pairs]
+    return Grid(
+        "comparisons",
+        "Comparisons between priors",
+        "Difference of the mean test FIDs with Welch's 95 % interval; p is Holm's, for all"
+        " comparisons of one data set and latent size. “cannot tell” is no claim of equality:"
+        " the last column says how many seeds a side would find a difference of this size in four"
+        " of five studies.",
+        (
+            *STRATUM, word("against"), number("difference", text=signed_text),
+            interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
+            word("its FID is", "verdict"),
+            Column("seeds needed", ("seeds_needed", "difference"), _seeds_text),
+        ),
+        rows,
+        group_by=("dataset", "latent_size"),
+    )  # fmt: skip
+
+
+def claims(spec: StudySpec, table: Table) -> Grid:
+    """The verdict on each claim of the space."""
+    return Grid(
+        "claims",
+        "Claims",
+        "Written in the space before it ran. Each verdict follows from the tests beside it, with"
+        " Holm's correction; “cannot tell” means that these seeds cannot decide. How many would"
+        " follows from the differences and deviations seen, which few seeds give only roughly.",
+        (word("claim"), word("verdict"), word("evidence")),
+        [
+            {"claim": f"{j.claim.name}: {j.claim.text}" if j.claim.text else j.claim.name,
+             "verdict": j.verdict, "evidence": "; ".join(j.evidence)}
+            for j in judge(table, (c for c in spec.claims if c.dataset in spec.strata.dataset))
+        ],
+    )  # fmt: skip
+
+
+def _row(pair: Pair) -> Row:
+    found = pair.comparison
+    names = {**stratum_row(pair.first.stratum), "against": pair.second.stratum.prior}
+    if found is None:
+        return names | {"verdict": "one seed is not enough"}
+    return {
+        **names,
+        "difference": found.difference,
+        **interval_row(found.interval, "difference"),
+        "p_value": found.p_value,
+        "adjusted_p": found.adjusted_p,
+        "verdict": found.verdict,
+        "seeds_needed": pair.seeds_needed,
+    }
+
+
+def _seeds_text(value: int | None, difference: float | None) -> str:
+    if value is None:
+        return MISSING if difference is None else f"over {MOST_SEEDS}"
+    return str(value)
