@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from study.table import Table
 
 from search_spaces import StudySpec
 from study.cli import main
 from study.layout import Layout
 from study.ledger import Ledger
 from study.outcome import Outcome
+from study.report.table import Table
 from trainables.suggestion import Suggestion
 
 BAD = {
