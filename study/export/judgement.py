@@ -71,12 +71,20 @@ class Promise:
         return [numbers["test_fid"] for numbers in self.numbers.values()]
 
 
+def judge_protocol(promise: Promise, protocol: Mapping[str, Any]) -> Judgement | None:
+    """What another FID protocol than the promised one comes to; None where it is the same."""
+    field = _first_difference(promise.protocol, protocol)
+    if field is None:
+        return None
+    return Judgement("not reproduced", f"the FID was measured in another way: {field}")
+
+
 def judge(promise: Promise, obtained: Sequence[Obtained]) -> Judgement:
     """Whether what was obtained is what was promised."""
     for one in obtained:
-        field = _first_difference(promise.protocol, one.protocol)
-        if field is not None:
-            return Judgement("not reproduced", f"the FID was measured in another way: {field}")
+        other_protocol = judge_protocol(promise, one.protocol)
+        if other_protocol is not None:
+            return other_protocol
     are_same_seeds = all(one.seed in promise.numbers for one in obtained)
     number = _first_number(promise, obtained) if are_same_seeds else None
     if are_same_seeds and number is None:

@@ -11,7 +11,7 @@ import torch
 
 from study.environment import Environment, current_environment
 from study.export.exported import Export, beside, load_export
-from study.export.judgement import Judgement, Obtained, Promise, judge
+from study.export.judgement import Judgement, Obtained, Promise, judge, judge_protocol
 from study.export.ray_jobs import run_side_by_side
 from study.export.rerun import Rerun
 from study.export.table_folder import FILE, load_table_folder
@@ -22,7 +22,6 @@ from trainables.data import ImageDataset, load_dataset
 from trainables.error import InputError
 from trainables.evaluator import evaluator_for
 from trainables.seed import derive_seed
-from trainables.training import device_name
 
 FRESH = "reproduce"
 Tell = Callable[["Row", int, Obtained | str], None]
@@ -161,21 +160,13 @@ def _key(row: Row) -> str:
 
 def _early_judgement(row: Row, datasets: dict[str, ImageDataset], data: Path) -> Judgement | None:
     """Readies the FID; where it is another one than promised, nothing needs to be trained."""
-    threads = row.environment.num_threads
-    torch.set_num_threads(threads)
+    torch.set_num_threads(row.environment.num_threads)
     _bring_classifiers(row, data)
     evaluator = evaluator_for(row.export.config, datasets[_key(row)], data)
     evaluator.reference_features("test")
     for reference in ("validation", "test"):
         evaluator.reference_statistics(reference)
-    nothing = Obtained(
-        seed=row.seeds[0],
-        numbers={},
-        protocol=evaluator.protocol("test").as_dict(),
-        environment=current_environment(threads, device_name()),
-    )
-    judgement = judge(row.promise, [nothing])
-    return judgement if nothing.protocol != row.export.protocol else None
+    return judge_protocol(row.promise, evaluator.protocol("test").as_dict())
 
 
 def _bring_classifiers(row: Row, data: Path) -> None:

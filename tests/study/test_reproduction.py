@@ -127,6 +127,24 @@ def test_another_fid_is_told_before_anything_is_trained(exported: Path, tmp_path
     assert not (tmp_path / "studies" / "reproduced").exists()
 
 
+def test_in_another_environment_seeds_are_run_and_held_to_the_interval(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = yaml.safe_load(exported.read_text())
+    changed = {
+        "seeds": [1, 2], "test_fid": [9.0, 8.0], "protocol": {"features": "classifier"},
+        "environment": values["environment"] | {"cpu_model": "another one"},
+    }  # fmt: skip
+    exported.write_text(dump_yaml(values | changed))
+    monkeypatch.setattr(
+        "study.export.reproduction.run_side_by_side",
+        lambda reruns, *_: [(place, fresh(0.0)[0]) for place, _ in enumerate(reruns)],
+    )
+    (judgement,) = reproduce(find_rows(exported, 2), tmp_path / "studies", "no cluster")
+    assert "prediction interval" in judgement.reason
+    assert "cpu_model: another one against" in judgement.reason
+
+
 def test_images_that_are_not_here_are_named(exported: Path, tmp_path: Path) -> None:
     values = yaml.safe_load(exported.read_text())
     data = {"dataset": "cifar10", "format": {"channels": 3, "size": 32}}
