@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from search_spaces import DatasetFacts, StudySpec
 from study import launch
-from study.driver import Driver
-from study.failure import NodeLostError
 from study.layout import Layout, ledger_url, open_layout
 from study.ledger import Ledger
 from study.lock import hold
 from study.record import load_records
-from study.stop import Stop
 from tests.study.walk import Walk, small
 from trainables.config import ImageFormat
 from trainables.error import InputError
@@ -132,23 +128,3 @@ def test_a_clock_that_jumped_neither_frees_nor_keeps_a_study(tmp_path: Path, sin
     start(tmp_path)
     with hold(lock), pytest.raises(InputError, match="already run by"):
         start(tmp_path)
-
-
-@pytest.mark.parametrize(("num_deaths", "is_told"), [(2, ""), (99, "has died 5 times")])
-def test_a_dead_node_is_replaced_as_long_as_that_helps(
-    num_deaths: int, is_told: str, tmp_path: Path
-) -> None:
-    deaths, stop = iter(range(num_deaths)), Stop(tmp_path / "stop-request", None)
-    driver = Driver(Ledger(small(), "memory:"), (), stop)
-    suggestions = []
-
-    def run() -> None:
-        suggestions.append(driver.issue(f"issue-{len(suggestions)}"))
-        if next(deaths, None) is not None:
-            raise NodeLostError("the node has died")
-
-    launch._outlive_nodes(run, driver, stop, Console(quiet=True))
-    assert [s.attempt for s in suggestions if s] == list(range(1, len(suggestions) + 1))
-    assert len(suggestions) == min(num_deaths + 1, 5)
-    assert is_told in stop.reason
-    assert bool(stop.reason) == bool(is_told)
