@@ -64,7 +64,10 @@ def drive(
             )
             # Listening begins after Ray has, which puts handlers of its own in place.
             with cluster(address), stop.listening(), progress.showing():
-                run_trials(driver, workplace, datasets, spec.resources, layout.ray)
+                run_trials(
+                    driver, workplace, datasets, spec.resources, layout.ray,
+                    asks_ahead=address != "local",
+                )  # fmt: skip
 
         _outlive_nodes(run, driver, stop, console)
 
@@ -79,7 +82,7 @@ def _outlive_nodes(run: Callable[[], None], driver: Driver, stop: Stop, console:
         except NodeLostError as error:
             driver.lose_all(str(error))
             _note(console, f"{error}; what ran there goes on on a new one")
-    stop.reason = f"the Ray node of this machine has died {NUM_NODES} times"
+    stop.fail(f"the Ray node of this machine has died {NUM_NODES} times")
 
 
 def _note(console: Console, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,7 @@ def _run(
     if ledger.is_finished:
         tell_rivals(spec.name, ledger.rivals(), console)
     elapsed = time.monotonic() - started
-    return conclude(
+    outcome = conclude(
         layout, spec, console, is_finished=ledger.is_finished, write=True, elapsed=elapsed
     )
+    return replace(outcome, exit_code=1) if stop.is_failure else outcome

@@ -32,7 +32,8 @@ class Outcome:
     Attributes:
         table: a cell per stratum.
         is_finished: whether nothing is left to run.
-        exit_code: 0; or 1 where the study is finished and a stratum has no test FID.
+        exit_code: 0; or 1 where the study cannot go on, or is finished and a stratum has no test
+            FID.
     """
 
     table: Table

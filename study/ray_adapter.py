@@ -65,6 +65,8 @@ def run_trials(
     datasets: Mapping[str, ImageDataset],
     resources: ResourcesSpec,
     ray_folder: Path,
+    *,
+    asks_ahead: bool = False,
 ) -> None:
     """Runs trials until the driver has none left to issue, or is told to stop.
 
@@ -74,6 +76,9 @@ def run_trials(
         datasets: by name; each travels once per node, through Ray's object store.
         resources: what one trial takes.
         ray_folder: Ray's own files; removed before and after.
+        asks_ahead: whether trials are issued that have no room yet, for a cluster that grows when
+            it is asked for more. Otherwise a trial is issued when it can begin: with one slot
+            the sampler has then seen the same trials, whatever was lost and repeated on the way.
 
     Raises:
         NodeLostError: the node of a cluster of our own has died, and all its workers with it.
@@ -81,7 +86,8 @@ def run_trials(
     shutil.rmtree(ray_folder, ignore_errors=True)
     # Tune asks for one actor ahead by default, and gives an actor that becomes free to the trial
     # that waits for a new one: short trials would then run one at a time for ever.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(_num_slots(resources))
+    num_slots = _num_slots(resources)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(num_slots)
     trainable = tune.with_resources(
         tune.with_parameters(
             PriorTrainable, workplace=workplace.model_dump(), datasets=dict(datasets)
@@ -91,7 +97,7 @@ def run_trials(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=_LedgerSearcher(driver),
+            search_alg=_LedgerSearcher(driver, None if asks_ahead else num_slots),
             scheduler=_LedgerScheduler(driver),
             num_samples=-1,
             reuse_actors=True,
@@ -112,13 +118,16 @@ def run_trials(
 class _LedgerSearcher(Searcher):
     """Ray asks for the next trial; the driver answers."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, limit: int | None) -> None:
+        """Takes how many trials may be under way at once, None for as many as Tune asks for."""
         super().__init__(metric="val_fid", mode="min")
-        self.driver = driver
+        self.driver, self.limit = driver, limit
 
     def suggest(  # type: ignore[override]  # ray: FINISHED, a str, is not in its annotation
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
+        if self.limit is not None and len(self.driver.running) >= self.limit:
+            return None
         suggestion = self.driver.issue(trial_id)
         if suggestion is not None:
             return {

@@ -14,6 +14,7 @@ class Stop:
 
     Attributes:
         reason: why, once it is.
+        is_failure: whether something broke, where others asked.
     """
 
     def __init__(self, request: Path, time_limit: float | None) -> None:
@@ -21,6 +22,11 @@ class Stop:
         self._request = request
         self._deadline = None if time_limit is None else time.monotonic() + time_limit
         self.reason = ""
+        self.is_failure = False
+
+    def fail(self, reason: str) -> None:
+        """Ends the study early since it cannot go on."""
+        self.reason, self.is_failure = reason, True
 
     def __call__(self) -> bool:
         """Whether to stop now."""

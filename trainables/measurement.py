@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 
@@ -81,6 +82,10 @@ class Measurement:
     collapse: Collapse | None = None
 
     def __post_init__(self) -> None:
+        # A study has many epochs, and most are plain: what is not finite spoils a sum.
+        plain = sum(value for value in _PLAIN(self) if value is not None)
+        if not self.rate_parts and self.collapse is None and math.isfinite(plain):
+            return
         for name, value in self.scalars().items():
             if not math.isfinite(value):
                 raise DivergenceError(f"{name} is {value} in epoch {self.epoch}")
@@ -106,6 +111,11 @@ class Measurement:
             by_dimension = tuple(collapse.get("rate_by_dimension", ()))
             collapse = Collapse(**collapse | {"rate_by_dimension": by_dimension})
         return cls(**{"elbo": None, "bits_per_dim": None} | values | {"collapse": collapse})
+
+
+_PLAIN = attrgetter(
+    *(f.name for f in fields(Measurement) if f.name not in ("rate_parts", "collapse"))
+)
 
 
 def _fields(value: Any) -> dict[str, Any]:

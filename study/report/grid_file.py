@@ -29,7 +29,8 @@ def csv_text(rows: Sequence[Row]) -> str:
     keys = keys_of(rows)
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(keys)
-    writer.writerows([_csv_value(row.get(key)) for key in keys] for row in rows)
+    columns = (_csv_column([row.get(key) for row in rows]) for key in keys)
+    writer.writerows(zip(*columns, strict=True))
     return buffer.getvalue()
 
 
@@ -92,8 +93,10 @@ WRITERS: Mapping[str, Callable[[Grid], bytes]] = {
 }
 
 
-def _csv_value(value: Any) -> Any:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else value
+def _csv_column(values: Sequence[Any]) -> Sequence[Any]:
+    if not {list, tuple} & set(map(type, values)):  # most, and some are long
+        return values
+    return [" ".join(map(str, v)) if isinstance(v, list | tuple) else v for v in values]
 
 
 def _parquet_values(values: Sequence[Any]) -> Any:

@@ -62,3 +62,40 @@ def test_retry_asks_each_failed_trial_once_more_beyond_the_budget(diverged: Path
     assert done.returncode == 1
     after = trials(diverged)
     assert [trial.attributes.get("retry_of") for trial in after] == [None, None, 0, 1]
+
+
+FULL_DISK = '''
+"""The first time that a trial saves anything, the disk is full."""
+
+import errno
+import os
+
+import trainables.trainable
+from trainables.training import Trainer
+
+saved, save = set(), Trainer.save
+
+
+def save_later(self, path):
+    if path.parent not in saved:
+        saved.add(path.parent)
+        path.mkdir(parents=True)
+        (path / "half").write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return save(self, path)
+
+
+Trainer.save, trainables.trainable.DISK_PAUSE = save_later, 0.5
+'''
+
+
+def test_a_disk_that_is_full_for_a_while_costs_no_trial(tmp_path: Path) -> None:
+    (tmp_path / "full_disk.py").write_text(FULL_DISK)
+    done = study(
+        tmp_path, "run", "digits", "plugins=full_disk.py", "strata.prior=gaussian",
+        "strata.latent_size=8", "budget.trials_per_stratum=2", "budget.max_epochs=2",
+        "confirm.num_seeds=1", "fid.classifier_epochs=3", "fid.num_samples=200",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(t.state, t.attributes["attempt"]) for t in trials(tmp_path)] == [("COMPLETE", 1)] * 3
+    assert not list(tmp_path.rglob("half"))

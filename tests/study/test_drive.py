@@ -30,4 +30,4 @@ def test_a_dead_node_is_replaced_as_long_as_that_helps(
     assert [s.attempt for s in suggestions if s] == list(range(1, len(suggestions) + 1))
     assert len(suggestions) == min(num_deaths + 1, 5)
     assert is_told in stop.reason
-    assert bool(stop.reason) == bool(is_told)
+    assert stop.is_failure == bool(stop.reason) == bool(is_told)

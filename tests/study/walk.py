@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from search_spaces import Stratum, StudySpec, load_space
 from study.ledger import Ledger, LedgerFacts, TrialFacts
 from trainables.config import TrialConfig
@@ -141,3 +143,10 @@ def arm(
         raise KilledError
 
     backend.append_logs = append_and_die
+
+
+def optuna_trials(walk: Walk, trial_phase: str = "search") -> list[optuna.trial.FrozenTrial]:
+    studies = [
+        cell.confirm if trial_phase == "confirm" else cell.search for cell in walk.ledger._cells
+    ]
+    return [trial for study in studies for trial in study.get_trials()]

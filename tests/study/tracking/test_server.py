@@ -2,14 +2,9 @@
 
 import functools
 import http.server
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,39 +18,9 @@ from study.tracking.run import trial_key
 from study.tracking.sender import Sender
 from study.tracking.store import Store
 from study.tracking.tracker import open_mirror
+from tests.mlflow_server import MlflowServer
 from tests.study.conftest import make_records
 from tests.study.tracking.conftest import assert_mirrored
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def start_server(uri: str, port: int, folder: Path) -> subprocess.Popen[bytes]:
-    """MLflow's own server, with every process of it in a group of its own."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    command += ["--port", str(port), "--backend-store-uri", uri, "--serve-artifacts"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    nowhere = subprocess.DEVNULL
-    server = subprocess.Popen(
-        command, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True
-    )
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2):
-                return server
-        except OSError:
-            time.sleep(0.1)
-    kill(server)
-    raise AssertionError("MLflow's server did not start")
-
-
-def kill(server: subprocess.Popen[bytes]) -> None:
-    os.killpg(server.pid, signal.SIGKILL)
-    server.wait(30)
 
 
 @pytest.mark.slow
@@ -64,12 +29,10 @@ def test_a_server_killed_in_the_middle_ends_up_with_everything_once(
     uri: str, spec: StudySpec, tmp_path: Path
 ) -> None:
     records = make_records(spec, num_seeds=1, num_trials=2)
-    port = free_port()
     told: list[str] = []
-    server = start_server(uri, port, tmp_path)
-    connect = functools.partial(
-        open_mirror, f"http://127.0.0.1:{port}", spec, tmp_path, artifacts=None
-    )
+    server = MlflowServer(uri, tmp_path)
+    server.start()
+    connect = functools.partial(open_mirror, server.url, spec, tmp_path, artifacts=None)
     sender: Sender[Mirror] = Sender(connect, told.append, first_pause=0.05)
     shown: list[str] = []
     at_five = threading.Event()
@@ -83,14 +46,14 @@ def test_a_server_killed_in_the_middle_ends_up_with_everything_once(
     for record in records:
         sender.put(trial_key(record), functools.partial(show, record=record))
     assert at_five.wait(120)
-    kill(server)
+    server.kill()
     while not told:
         time.sleep(0.01)
-    server = start_server(uri, port, tmp_path)
+    server.start()
     try:
         assert sender.close(120) == ()
     finally:
-        kill(server)
+        server.kill()
     assert [line.split(" ")[0] for line in told] == ["not", "reached"]
     assert_mirrored(uri, spec.name, records)
 

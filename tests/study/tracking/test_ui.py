@@ -23,8 +23,8 @@ from study.record import TrialRecord
 from study.tracking import ui
 from study.tracking.tracker import open_mirror
 from study.tracking.view import SHOWN, view_state
+from tests.mlflow_server import free_port
 from tests.study.conftest import make_records
-from tests.study.tracking.test_server import free_port
 from trainables.error import InputError
 
 

@@ -1,0 +1,34 @@
+"""Ledgers on every kind of storage.
+
+Nothing is trained here: a worker without a model (`tests.study.walk`) takes trials through `next`,
+`report` and `close` as the driver does, and remembers what it was told.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.study.storage import LASTING, storage_url
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed process wrote stays in the page cache; only a lost host needs the sync."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> str:
+    return f"journal:{tmp_path / 'ledger.journal'}"
+
+
+@pytest.fixture(params=["memory", *LASTING])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Every kind of storage; the promises are the same."""
+    return storage_url(request, tmp_path, request.param)
+
+
+@pytest.fixture(params=LASTING)
+def lasting_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The storages that outlive their driver."""
+    return storage_url(request, tmp_path, request.param)
