@@ -52,7 +52,9 @@ def command_of(process: psutil.Process) -> str:
 
 def workers_of(process: int) -> list[psutil.Process]:
     """A driver's processes that train trials, or are about to."""
-    return [p for p in family_of(process) if "ResourceTrainable" in command_of(p)]
+    # Ray calls them by the one name at work, and by the other between two calls.
+    names = ("ray::ResourceTrainable", "ray::PriorTrainable")
+    return [p for p in family_of(process) if command_of(p).startswith(names)]
 
 
 def raylets_of(process: int) -> list[psutil.Process]:

@@ -69,9 +69,17 @@ FULL_DISK = '''
 
 import errno
 import os
+from typing import Literal
 
 import trainables.trainable
+from trainables.config import PriorConfigBase, register_prior
 from trainables.training import Trainer
+
+
+@register_prior
+class Unused(PriorConfigBase):
+    kind: Literal["unused"] = "unused"
+
 
 saved, save = set(), Trainer.save
 
@@ -90,9 +98,10 @@ Trainer.save, trainables.trainable.DISK_PAUSE = save_later, 0.5
 
 
 def test_a_disk_that_is_full_for_a_while_costs_no_trial(tmp_path: Path) -> None:
-    (tmp_path / "full_disk.py").write_text(FULL_DISK)
+    plugin = tmp_path / "full_disk.py"
+    plugin.write_text(FULL_DISK)
     done = study(
-        tmp_path, "run", "digits", "plugins=full_disk.py", "strata.prior=gaussian",
+        tmp_path, "run", "digits", f"plugins=[{plugin}]", "strata.prior=gaussian",
         "strata.latent_size=8", "budget.trials_per_stratum=2", "budget.max_epochs=2",
         "confirm.num_seeds=1", "fid.classifier_epochs=3", "fid.num_samples=200",
     )  # fmt: skip

@@ -48,7 +48,7 @@ def test_an_interrupted_study_finds_the_same_as_one_that_was_not(tmp_path: Path)
     for name in ("whole", "interrupted"):
         (tmp_path / name).mkdir()
     whole = findings(study(tmp_path / "whole"))
-    moment = "worker/search/report/2", "driver/search/report/5"
+    moment = "worker/search/report/1", "driver/search/report/5"
     interrupted = study(tmp_path / "interrupted", *moment)
     attempts = [trial.attributes["attempt"] for trial in interrupted.facts().trials]
     assert sum(attempts) == len(attempts) + 2, "two trials were to be interrupted"
