@@ -28,28 +28,33 @@ def nats_text(value: float | None, standard_deviation: float | None = None) -> s
     """
     if value is None:
         return MISSING
-    text = f"{value:.2f}".replace("-", "−")
+    text = _minus(f"{value:.2f}")
     return text if standard_deviation is None else f"{text} ± {standard_deviation:.2f}"
 
 
 def signed_text(value: float | None) -> str:
     """A difference of two Fréchet distances, with its sign.
 
-    >>> signed_text(3.456), signed_text(None)
-    ('+3.46', '–')
+    >>> signed_text(3.456), signed_text(-1.2), signed_text(None)
+    ('+3.46', '−1.20', '–')
     """
-    return MISSING if value is None else f"{value:+.2f}"
+    return MISSING if value is None else _minus(f"{value:+.2f}")
 
 
 def interval_text(low: float | None, high: float | None, signed: bool = False) -> str:
     """An interval; signed where it is one of a difference.
 
     >>> interval_text(21.5, 24), interval_text(-1.2, 3.4, signed=True)
-    ('21.50 … 24.00', '-1.20 … +3.40')
+    ('21.50 … 24.00', '−1.20 … +3.40')
     """
     if low is None or high is None:
         return MISSING
-    return f"{low:+.2f} … {high:+.2f}" if signed else f"{low:.2f} … {high:.2f}"
+    return _minus(f"{low:+.2f} … {high:+.2f}" if signed else f"{low:.2f} … {high:.2f}")
+
+
+def _minus(text: str) -> str:
+    """Hyphens become real minus signs, as wide as a plus."""
+    return text.replace("-", "−")
 
 
 def share_text(value: float | None) -> str:

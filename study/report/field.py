@@ -47,13 +47,16 @@ def field_importances(spec: StudySpec, table: Table) -> Grid:
         "The share of each field in what sets the best quarter of a stratum's search trials apart"
         " from all of them (PED-ANOVA; a pruned trial counts as worse than every complete one)."
         " The sampler does not try values evenly, and fields that act only together may both look"
-        f" small: a guide to where to look, not a test. Below {FEWEST_TRIALS} trials nothing is"
-        " said.",
+        f" small: a guide to where to look, not a test. Strata of fewer than {FEWEST_TRIALS}"
+        " trials are left out.",
         (
             *STRATUM, word("field", "field_name"), number("trials", "num_trials"),
-            Column("importance", ("importance",), _importance_text),
+            number("importance", text=share_text),
         ),
         [row for cell in table.by_column() for row in _importance_rows(spec, cell)],
+        missing=f"No stratum has {FEWEST_TRIALS} search trials yet, and fewer tell too little."
+        if any(spec.domains_of(cell.stratum) for cell in table.cells)
+        else "",
         group_by=("dataset", "latent_size", "prior"),
     )  # fmt: skip
 
@@ -92,20 +95,16 @@ def is_named(spec: StudySpec, path: str) -> bool:
 
 def _importance_rows(spec: StudySpec, cell: Cell) -> Iterator[Row]:
     domains, trials = spec.domains_of(cell.stratum), ranked_trials(cell)
-    found: dict[str, float] = {}
-    if len(trials) >= FEWEST_TRIALS and domains:
-        from study.ledger.importance import importances  # whoever only needs names: no Optuna
+    if len(trials) < FEWEST_TRIALS or not domains:
+        return
+    from study.ledger.importance import importances  # whoever only needs names: no Optuna
 
-        valued = [({f: field_of(r, f) for f in domains}, value) for r, value in trials]
-        # One value tells nothing, yet few trials would give it a share.
-        varied = {f: d for f, d in domains.items() if len({v[f] for v, _ in valued}) > 1}
-        found = dict.fromkeys(domains, 0.0) | (importances(varied, valued) if varied else {})
-    for path in sorted(domains, key=lambda path: -found.get(path, 0.0)):
+    valued = [({f: field_of(r, f) for f in domains}, value) for r, value in trials]
+    # One value tells nothing, yet few trials would give it a share.
+    varied = {f: d for f, d in domains.items() if len({v[f] for v, _ in valued}) > 1}
+    found = dict.fromkeys(domains, 0.0) | (importances(varied, valued) if varied else {})
+    for path in sorted(domains, key=lambda path: -found[path]):
         yield {
             **stratum_row(cell.stratum), "field": path, "field_name": field_name(path),
-            "num_trials": len(trials), "importance": found.get(path),
+            "num_trials": len(trials), "importance": found[path],
         }  # fmt: skip
-
-
-def _importance_text(value: float | None) -> str:
-    return "too few" if value is None else share_text(value)

@@ -85,6 +85,20 @@ def bulk(values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+def middle(values: Sequence[float]) -> tuple[float, float]:
+    """Limits around the middle of the values, with whatever is not far from it on either side.
+
+    >>> low, high = middle([0.1, 19.0, 20.0, 21.0, 22.0, 23.0, 400.0])
+    >>> 5 < low < 19 and 23 < high < 40
+    True
+    """
+    lower, upper = map(float, np.percentile(values, [25, 75]))
+    reach = 3 * (upper - lower)
+    low, high = max(min(values), lower - reach), min(max(values), upper + reach)
+    margin = 0.06 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
 def scale_fid(axes: Axes, values: Sequence[float]) -> None:
     """A logarithmic axis where the values span more than a factor of three."""
     if min(values) <= 0 or max(values) < 3 * min(values):

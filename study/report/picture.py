@@ -106,7 +106,8 @@ _WORDS = {
         "Each mark is a trial at its best validation ELBO, large for confirm seeds and small for"
         " search trials. Grey lines join points of equal ELBO; towards the lower left it is"
         " higher, and along a line a prior buys less distortion with more rate. On the black front"
-        " lie the trials that no other beats in both.",
+        " lie the trials that no other beats in both; a collapsed or diverged one may lie beyond"
+        " the panel.",
         "No trial has finished an epoch yet.",
     ),
     "samples": (

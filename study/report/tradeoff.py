@@ -13,7 +13,7 @@ from study.record import TrialRecord
 from study.report.cell import Cell, best_measurement
 from study.report.grid import Row, stratum_row
 from study.report.palette import STYLE, add_legend, color_of, marker_of, prior_handles
-from study.report.panel import bulk, measured_trials, priors, small_multiples
+from study.report.panel import measured_trials, middle, priors, small_multiples
 from study.report.table import Table
 
 Point = tuple[float, float]
@@ -67,9 +67,10 @@ def plot_rate_distortion(table: Table) -> Figure | None:
             axes = panels[cell.stratum.dataset, cell.stratum.latent_size]
             _draw_points(axes, own, cell.stratum.prior, is_confirm=phase == "confirm")
     for key, axes in panels.items():
-        column = table.columns()[key]
-        _limit_to_bulk(axes, column)
-        front = pareto_front([point for *_, point in _points(column)])
+        points = [point for *_, point in _points(table.columns()[key])]
+        if points:
+            _limit_to_bulk(axes, points)
+        front = pareto_front(points)
         axes.step([r for r, _ in front], [d for _, d in front], where="post", color="black", lw=1)
         _draw_equal_elbos(axes)
     add_legend(figure, [*prior_handles(priors(table)), *_mark_handles()])
@@ -93,13 +94,10 @@ def _mark_handles() -> list[Line2D]:
     ]
 
 
-def _limit_to_bulk(axes: Axes, cells: Sequence[Cell]) -> None:
-    """Limits around the bulk of the trials; a diverged rate or distortion is a large one."""
-    trials = [trial for cell in cells for trial in cell.trials if trial.measurements]
-    best = [best_measurement(trial) for trial in trials]
-    right, left = bulk([-measurement.rate for measurement in best])
-    top, bottom = bulk([-measurement.distortion for measurement in best])
-    axes.set(xlim=(-left, -right), ylim=(-bottom, -top))
+def _limit_to_bulk(axes: Axes, points: Sequence[Point]) -> None:
+    """A collapsed trial has next to no rate, a diverged one a large one; neither squashes all."""
+    rates, distortions = zip(*points, strict=True)
+    axes.set(xlim=middle(rates), ylim=middle(distortions))
 
 
 def _draw_equal_elbos(axes: Axes) -> None:

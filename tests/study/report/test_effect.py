@@ -72,5 +72,5 @@ def test_the_terminal_shows_what_moves(spec: StudySpec) -> None:
     console.print(render_effects(build_table(spec, records)))
     text = console.export_text()
     assert "base" in text
-    assert "-6.83" in text
+    assert "−6.83" in text
     assert "lower" in text

@@ -62,7 +62,7 @@ def test_every_table_is_there_in_every_format_with_the_same_rows(
     spec = load_space(space, ["budget.max_epochs=20", "budget.trials_per_stratum=3"])
     folder = write_report(tmp_path, spec, synthetic_records(spec), ReportFacts("0123abc")).parent
     names = {path.stem for path in (folder / "tables").iterdir()}
-    assert names >= {"table", "comparisons", "best_configs", "importances", "budget", "waste"}
+    assert names >= {"table", "comparisons", "best_configs", "budget", "waste"}
     for name in names:
         with (folder / "tables" / f"{name}.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
