@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from search_spaces import StudySpec, load_space
 from study.launch import run_study
 from study.layout import open_layout
-from study.number import MISSING, fid_text
+from study.number import MISSING, fid_text, signed_text
 from study.report.paper import SOURCE, paper_fid
 from study.report.table import Table
 from study.report.verdict import claims
@@ -58,8 +58,8 @@ def reproduce_paper(
 
 def _tell_claims(spec: StudySpec, table: Table, console: Console) -> None:
     verdicts = claims(spec, table)
-    for row in verdicts.rows:
-        told = (f"{name}: {text}" for name, text in zip(verdicts.headers, row, strict=True))
+    for texts in verdicts.texts():
+        told = (f"{name}: {text}" for name, text in zip(verdicts.headers, texts, strict=True))
         console.print("; ".join(told), soft_wrap=True, markup=False)
 
 
@@ -71,10 +71,10 @@ def _beside(table: Table) -> RichTable:
         for cell, our_rank, paper_rank in zip(column, ours, paper, strict=True):
             theirs = paper_fid(cell.stratum)
             fid = fid_text(cell.mean, cell.standard_deviation)
-            moved = MISSING
-            if cell.mean is not None and theirs is not None:
-                moved = f"{cell.mean - theirs:+.1f}"
-            view.add_row(str(cell.stratum), fid, fid_text(theirs), moved, our_rank, paper_rank)
+            moved = None if cell.mean is None or theirs is None else cell.mean - theirs
+            view.add_row(
+                str(cell.stratum), fid, fid_text(theirs), signed_text(moved), our_rank, paper_rank
+            )
     return view
 
 
