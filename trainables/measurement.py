@@ -62,6 +62,9 @@ class Measurement:
             that of the weights with the best validation loss so far.
         best_epoch: the epoch of those weights; given exactly where val_fid is.
         collapse: how much of the latent space is in use, where val_fid is given.
+        cpu_percent: CPU time of this epoch over its time, 100 for one core; no part of equality.
+        memory_megabytes: peak memory, 2^20 bytes: allocated on the GPU in this epoch, or of the
+            process so far where it trains on the CPU; no part of equality.
     """
 
     epoch: int
@@ -80,6 +83,8 @@ class Measurement:
     val_fid: float | None = None
     best_epoch: int | None = None
     collapse: Collapse | None = None
+    cpu_percent: float | None = field(default=None, compare=False)
+    memory_megabytes: float | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         # A study has many epochs, and most are plain: what is not finite spoils a sum.

@@ -7,7 +7,6 @@ whether or not the trial was interrupted before it. Only within an epoch is a ra
 import io
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +32,7 @@ from trainables.loss import training_loss
 from trainables.measurement import DivergenceError, Measurement
 from trainables.optimization import Optimization
 from trainables.sampling import random_stream, sample_images
+from trainables.usage import Meter
 from trainables.vae import VAE, Elbo, build_vae
 from trainables.validation import Validation, validate
 
@@ -106,7 +106,7 @@ class Trainer:
         Raises:
             DivergenceError: something that was measured is not finite.
         """
-        start = time.perf_counter()
+        meter = Meter(self.device)
         epoch = self.epoch + 1
         is_evaluated = epoch in self.config.evaluated_epochs
         with random_stream(self.config.seed, "epoch", epoch):
@@ -122,7 +122,11 @@ class Trainer:
             val_fid = self.evaluate_fid("validation")
             measurement = replace(measurement, val_fid=val_fid, best_epoch=self.best_epoch)
             self._draw_pictures()
-        self.history[-1] = replace(measurement, seconds=time.perf_counter() - start)
+        used = meter.read()
+        self.history[-1] = replace(
+            measurement, seconds=used.seconds, cpu_percent=used.cpu_percent,
+            memory_megabytes=used.memory_megabytes,
+        )  # fmt: skip
         return self.history[-1]
 
     def validate(self, *, with_collapse: bool = True) -> Validation:

@@ -4,7 +4,7 @@ Params are the config's fields by the names that `key=value` takes, but only tho
 between trials of the study: what never varies stands once, in the study's own run, and the whole
 config is an artifact. So the params of any two trials can be compared on one screen.
 
-System metrics are left out: the driver could only tell its own, and trials share their machines.
+System metrics are those of the worker, by epoch; they lie in the history like all others.
 """
 
 import hashlib
@@ -22,6 +22,10 @@ VERSION = 1
 ALWAYS = ("data.dataset", "prior.kind", "latent_size", "seed", "max_epochs")
 # A rate for each of 200 dimensions stays in the history.
 LEFT_OUT = ("epoch", "best_epoch", "rate_by_dimension")
+_SYSTEM_METRICS = {
+    "cpu_percent": "system/cpu_utilization_percentage",
+    "memory_megabytes": "system/memory_usage_megabytes",
+}
 NOTE = "mlflow.note.content"
 
 
@@ -102,8 +106,19 @@ def epoch_metrics(
     totals = itertools.accumulate(measurement.seconds for measurement in record.measurements)
     for measurement, seconds in zip(record.measurements, totals, strict=True):
         scalars = measurement.scalars().items()
-        metrics = {name: float(v) for name, v in scalars if not name.startswith(LEFT_OUT)}
+        metrics = {
+            metric_name(name): float(v) for name, v in scalars if not name.startswith(LEFT_OUT)
+        }
         yield measurement.epoch, seconds, metrics | {"device_seconds": seconds * share}
+
+
+def metric_name(name: str) -> str:
+    """What MLflow calls a number of a measurement; system metrics have a page of their own.
+
+    >>> metric_name("elbo"), metric_name("cpu_percent")
+    ('elbo', 'system/cpu_utilization_percentage')
+    """
+    return _SYSTEM_METRICS.get(name, name)
 
 
 def description(spec: StudySpec, record: TrialRecord) -> str:

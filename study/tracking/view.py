@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from study.record import TrialRecord
+from study.tracking.run import metric_name
 
 KEY = "study"
 TAG = f"mlflow.sharedViewState.{KEY}"
@@ -85,7 +86,7 @@ def _charts(is_tested: bool) -> list[dict[str, Any]]:
 
 def _others(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
     """A chart for every other metric, folded away; MLflow would open one for each."""
-    curves = {n for r in records for m in r.measurements[-1:] for n in m.scalars()}
+    curves = {metric_name(n) for r in records for m in r.measurements[-1:] for n in m.scalars()}
     tests = {name for r in records if r.test for name in r.test.metrics()}
     charts = [_line(name, name) for name in sorted((curves | {"device_seconds"}) - SHOWN)]
     charts += [_bar(name, name) for name in sorted(tests - SHOWN)]

@@ -69,3 +69,10 @@ def test_without_a_bound_there_is_a_loss() -> None:
     published = dataclasses.replace(EPOCH, elbo=None, bits_per_dim=None)
     assert published.loss == 18.5
     assert Measurement.from_dict(published.as_dict()) == published
+
+
+def test_what_it_took_of_the_machine_travels_and_is_no_part_of_equality() -> None:
+    used = dataclasses.replace(EPOCH, cpu_percent=180.0, memory_megabytes=512.0)
+    assert used == EPOCH
+    back = Measurement.from_dict(used.as_dict())
+    assert (back.cpu_percent, back.memory_megabytes) == (180.0, 512.0)

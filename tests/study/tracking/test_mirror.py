@@ -47,6 +47,16 @@ def test_every_trial_is_there_once_with_all_it_has(
     assert_mirrored(uri, spec.name, records)
 
 
+def test_what_an_epoch_took_of_the_machine_is_a_system_metric(
+    connect: Connect, uri: str, spec: StudySpec, records: list[TrialRecord]
+) -> None:
+    first = replace(records[1].measurements[0], cpu_percent=150.0, memory_megabytes=700.0)
+    connect().show(replace(records[1], measurements=(first, *records[1].measurements[1:])))
+    (run,) = trial_runs(uri, spec.name).values()
+    assert run.data.metrics["system/cpu_utilization_percentage"] == 150.0
+    assert run.data.metrics["system/memory_usage_megabytes"] == 700.0
+
+
 @pytest.mark.parametrize("is_done", [False, True], ids=["disk full", "answer lost"])
 def test_whatever_request_fails_all_is_there_once_afterwards(
     is_done: bool,
