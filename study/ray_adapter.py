@@ -126,7 +126,8 @@ class _LedgerSearcher(Searcher):
     def suggest(  # type: ignore[override]  # ray: FINISHED, a str, is not in its annotation
         self, trial_id: str
     ) -> dict[str, Any] | str | None:
-        if self.limit is not None and len(self.driver.running) >= self.limit:
+        is_full = self.limit is not None and len(self.driver.running) >= self.limit
+        if is_full and not self.driver.should_stop():
             return None
         suggestion = self.driver.issue(trial_id)
         if suggestion is not None:
