@@ -23,6 +23,12 @@ FINAL_FID = {"gaussian": 52.0, "flow": 24.0, "diffusion": 31.0}
 FINAL_ELBO = {"gaussian": -19.0, "flow": -14.5, "diffusion": -16.0}
 
 
+@pytest.fixture
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed process wrote stays in the page cache; only a lost host needs the sync."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
 @pytest.fixture(scope="session")
 def spec() -> StudySpec:
     return load_space("digits")

@@ -9,10 +9,7 @@ from study.ledger import Ledger, LedgerFacts
 from tests.study.walk import Walk, by_stratum, key_of, phase, small
 from trainables.error import InputError
 
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 
 @pytest.fixture

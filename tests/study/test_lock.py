@@ -115,12 +115,13 @@ def test_somebody_who_only_looks_keeps_nobody_out(lock: Path) -> None:
         while not done.is_set():
             holder(lock)
 
-    reader = threading.Thread(target=look)
+    reader, num_held = threading.Thread(target=look), 0
     reader.start()
     try:
         for _ in range(200):
             with hold(lock):
-                pass
+                num_held += 1
     finally:
         done.set()
         reader.join()
+    assert num_held == 200

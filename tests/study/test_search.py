@@ -20,10 +20,7 @@ PRUNERS = ["asha", "hyperband", "median", "none"]
 WORSE = ("strata.prior=gaussian", "budget.control_share=0", "budget.min_peers=2",
          "budget.trials_per_stratum=12")  # fmt: skip
 
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 
 @pytest.fixture(params=list(SAMPLERS))
@@ -68,16 +65,7 @@ def test_the_same_seed_gives_the_same_study_whenever_it_restarts(
     facts = straight.run()
     assert by_stratum(phase(facts, "search")) == dict.fromkeys(spec.cells(), 6)
     broken = Walk(spec, f"journal:{tmp_path / 'broken'}")
-    while not broken.ledger.is_finished:
-        ray_trial_id = broken.issue()
-        assert ray_trial_id is not None
-        suggestion, epochs = broken.under_way[ray_trial_id]
-        past = [epoch for epoch in epochs if (suggestion.key, epoch) in broken.decisions]
-        for _ in past if suggestion.phase != "test" else []:  # as its checkpoint has it
-            broken.advance(ray_trial_id)
-        if ray_trial_id in broken.under_way:
-            broken.advance(ray_trial_id)
-        broken.restart()
+    broken.run_with_restarts()
     assert proposals(broken) == proposals(straight)
     assert broken.decisions == straight.decisions
     assert broken.ended == straight.ended

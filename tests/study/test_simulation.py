@@ -14,12 +14,10 @@ from tests.study.shared_asha import Outcome, by_strata, question, shared
 from tests.study.walk import by_stratum, phase
 
 SEEDS = range(100)
-pytestmark = pytest.mark.timeout(400)  # the fixture with all of them
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)
+pytestmark = [
+    pytest.mark.timeout(400),  # the fixture with all of them
+    pytest.mark.usefixtures("no_waiting_for_the_disk"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,19 @@ class Walk:
                 self.advance(ray_trial_id)
         return self.ledger.facts()
 
+    def run_with_restarts(self) -> None:
+        """The same with a new driver after every step."""
+        while not self.ledger.is_finished:
+            ray_trial_id = self.issue()
+            assert ray_trial_id is not None
+            suggestion, epochs = self.under_way[ray_trial_id]
+            past = [epoch for epoch in epochs if (suggestion.key, epoch) in self.decisions]
+            for _ in past if suggestion.phase != "test" else []:  # as its checkpoint has it
+                self.advance(ray_trial_id)
+            if ray_trial_id in self.under_way:
+                self.advance(ray_trial_id)
+            self.restart()
+
     def run_until(self, wanted: Callable[[Suggestion], bool]) -> str:
         """To the first trial of this kind, which is left under way."""
         while ray_trial_id := self.issue():

@@ -309,7 +309,9 @@ def storage(tmp_path: Path, pictures: Any) -> Path:
     return tmp_path / "data"
 
 
-def refuse(name: str, source: str | None, folder: Path, words: str, **options: Any) -> None:
+def assert_refused(
+    name: str, source: str | None, folder: Path, words: str, **options: Any
+) -> None:
     """The sentence comes, alone, and the folder is what it was."""
     before = sorted(folder.iterdir()) if folder.exists() else None
     with pytest.raises(InputError, match=words) as raised:
@@ -324,8 +326,8 @@ def test_a_broken_source_is_one_sentence_and_leaves_nothing_behind(
 ) -> None:
     (tmp_path / "source").mkdir()
     source = breaking(tmp_path / "source", pictures)
-    refuse("mine", source, storage, BROKEN[breaking])
-    refuse("mine", source, tmp_path / "new" / "data", BROKEN[breaking])
+    assert_refused("mine", source, storage, BROKEN[breaking])
+    assert_refused("mine", source, tmp_path / "new" / "data", BROKEN[breaking])
     assert not (tmp_path / "new").exists()
 
 
@@ -335,7 +337,7 @@ def test_an_image_smaller_than_the_crop_is_refused(
     tree = pictures.write_tree(tmp_path / "tree", *TREE)
     wanted = ImageFormat(channels=3, size=64)
     words = "is 8×8, too small for a crop of 148 pixels"
-    refuse("mine", str(tree), storage, words, format=wanted, crop="148")
+    assert_refused("mine", str(tree), storage, words, format=wanted, crop="148")
 
 
 @pytest.mark.parametrize("call", ["posix_fallocate", "pwrite", "fsync"])
@@ -347,7 +349,9 @@ def test_a_full_disk_is_told(
 
     tree = pictures.write_tree(tmp_path / "tree", *TREE)
     monkeypatch.setattr(os, call, full)
-    refuse("mine", str(tree), storage, "mine cannot be prepared in .*data: the disk is full")
+    assert_refused(
+        "mine", str(tree), storage, "mine cannot be prepared in .*data: the disk is full"
+    )
 
 
 def test_a_write_that_is_cut_short_is_a_full_disk(
@@ -355,7 +359,7 @@ def test_a_write_that_is_cut_short_is_a_full_disk(
 ) -> None:
     tree = pictures.write_tree(tmp_path / "tree", *TREE)
     monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: len(data) // 2)
-    refuse("mine", str(tree), storage, "the disk is full")
+    assert_refused("mine", str(tree), storage, "the disk is full")
 
 
 def test_an_image_that_may_not_be_read_is_named(
@@ -366,7 +370,7 @@ def test_an_image_that_may_not_be_read_is_named(
 
     tree = pictures.write_tree(tmp_path / "tree", *TREE)
     monkeypatch.setattr(Path, "read_bytes", forbidden)
-    refuse("mine", str(tree), storage, "5.png cannot be read: Permission denied")
+    assert_refused("mine", str(tree), storage, "5.png cannot be read: Permission denied")
 
 
 def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path, pictures: Any) -> None:
@@ -404,11 +408,15 @@ def test_a_download_that_breaks_off_names_the_other_sources(
     monkeypatch.setitem(sys.modules, "torchvision.datasets", classes)
     monkeypatch.setattr(torchvision, "datasets", classes)
     hint = ".*Google Drive" if name == "celeba" else ""
-    refuse(name, None, storage, rf"could not be downloaded \(.*{words}.*\);{hint}.*--source")
+    assert_refused(
+        name, None, storage, rf"could not be downloaded \(.*{words}.*\);{hint}.*--source"
+    )
 
 
 def test_a_name_without_a_download_needs_a_source(storage: Path) -> None:
-    refuse("mine", None, storage, "mine needs --source .*only celeba, cifar10.*can be downloaded")
+    assert_refused(
+        "mine", None, storage, "mine needs --source .*only celeba, cifar10.*can be downloaded"
+    )
 
 
 SCRIPT = """

@@ -135,6 +135,7 @@ def test_a_tensor_shares_the_memory_of_a_read_only_array_without_a_warning(tiny:
 
 
 def test_a_dataset_is_plain_values(digits: ImageDataset) -> None:
+    # As it travels to workers; the bytes are our own.
     again = pickle.loads(pickle.dumps(replace(digits)))
     np.testing.assert_array_equal(again.test, digits.test)
     assert again.fingerprint == digits.fingerprint

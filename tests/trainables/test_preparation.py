@@ -163,11 +163,12 @@ import sys
 from pathlib import Path
 from trainables.prepared_file import find_prepared, read_splits
 images, labels = read_splits(find_prepared("x", Path(sys.argv[1])))["test"]
-assert labels.tolist() == [20, 21, 22, 23, 24]
-assert not {"pandas", "torch"} & set(sys.modules)
+print(labels.tolist(), {"pandas", "torch"} & set(sys.modules))
 """
 
 
 def test_opening_loads_nothing_heavy(numbered: Path, tmp_path: Path) -> None:
     prepare_dataset("x", glob_of(numbered), tmp_path / "data")
-    subprocess.run([sys.executable, "-c", OPENING, str(tmp_path / "data")], check=True)
+    command = [sys.executable, "-c", OPENING, str(tmp_path / "data")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[20, 21, 22, 23, 24] set()"

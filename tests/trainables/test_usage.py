@@ -1,6 +1,6 @@
 """What an epoch took of the machine."""
 
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from trainables.usage import Meter
 CPU = torch.device("cpu")
 
 
-def test_waiting_takes_time_and_no_processor() -> None:
-    meter = Meter(CPU)
-    time.sleep(0.2)
-    used = meter.read()
-    assert used.seconds >= 0.2
-    assert used.cpu_percent < 50
+def test_two_busy_cores_are_200_percent(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, cpu = iter([10.0, 14.0]), iter([3.0, 11.0])
+    clocks = SimpleNamespace(perf_counter=wall.__next__, process_time=cpu.__next__)
+    monkeypatch.setattr("trainables.usage.time", clocks)
+    used = Meter(CPU).read()
+    assert (used.seconds, used.cpu_percent) == (4.0, 200.0)
 
 
 def test_memory_is_the_process_own_in_megabytes() -> None:

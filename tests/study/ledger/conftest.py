@@ -12,9 +12,8 @@ from tests.study.storage import LASTING, storage_url
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed process wrote stays in the page cache; only a lost host needs the sync."""
-    monkeypatch.setattr("os.fsync", lambda _: None)
+def _quick(no_waiting_for_the_disk: None) -> None:
+    """All of these write a lot."""
 
 
 @pytest.fixture

@@ -79,16 +79,7 @@ def test_a_ledger_that_restarts_after_every_step_proposes_the_same_configs(tmp_p
     straight = Walk(small(), f"journal:{tmp_path / 'straight'}")
     straight.run()
     broken = Walk(small(), f"journal:{tmp_path / 'broken'}")
-    while not broken.ledger.is_finished:
-        ray_trial_id = broken.issue()
-        assert ray_trial_id is not None
-        suggestion, epochs = broken.under_way[ray_trial_id]
-        past = [epoch for epoch in epochs if (suggestion.key, epoch) in broken.decisions]
-        for _ in past if suggestion.phase != "test" else []:  # as its checkpoint has it
-            broken.advance(ray_trial_id)
-        if ray_trial_id in broken.under_way:
-            broken.advance(ray_trial_id)
-        broken.restart()
+    broken.run_with_restarts()
     assert proposals(broken) == proposals(straight)
     assert broken.decisions == straight.decisions
     assert broken.ended == straight.ended

@@ -83,9 +83,10 @@ def test_a_second_time_asks_the_store_for_nothing(
 ) -> None:
     show_all(connect(), records)
     again = connect()
-    again.store.client = BrokenClient(again.store.client, 1, is_done=False)
+    client = again.store.client = BrokenClient(again.store.client, 1, is_done=False)
     for record in records:
         again.show(record)
+    assert client.left == 1, "something was asked"
 
 
 def test_a_run_that_was_made_twice_is_one_again(

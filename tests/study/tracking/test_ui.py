@@ -23,6 +23,7 @@ from study.record import TrialRecord
 from study.tracking import ui
 from study.tracking.tracker import open_mirror
 from study.tracking.view import SHOWN, view_state
+from tests.browser import CHROMIUM
 from tests.mlflow_server import free_port
 from tests.study.conftest import make_records
 from trainables.error import InputError
@@ -130,6 +131,7 @@ def wait_for(url: str) -> None:
     raise AssertionError(f"{url} does not answer")
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.timeout(600)
@@ -137,13 +139,11 @@ def test_a_browser_sees_the_confirmed_runs_by_cell_and_their_charts(
     page: str, tmp_path: Path
 ) -> None:
     """STUDY_SCREENSHOTS names a folder where the screenshot is kept."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("there is no Chromium here")
+    assert CHROMIUM is not None
     folder = Path(os.environ.get("STUDY_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1900,1300",
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1900,1300",
         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=120000",
     ]  # fmt: skip
     picture = folder / "mlflow.png"
