@@ -127,7 +127,10 @@ class Progress:
         return f"{pace}, {duration_text(left)} left" if left is not None else pace
 
     def _seconds_left(self, elapsed: float) -> float | None:
-        """By epochs: trials to come cost the mean of those that ended, confirm trials all."""
+        """By epochs: trials to come cost the mean of those that ended, confirm trials all.
+
+        None where nobody can tell: at the start, and when only looks at the test split are left.
+        """
         if self.num_epochs < 20:
             return None
         budget = self.spec.budget
@@ -139,7 +142,7 @@ class Progress:
             confirmed = max(0, row.num_confirmed - row.confirm.total())
             epochs += confirmed * self.spec.confirm_epochs
             epochs -= sum(row.running.values())
-        return max(0.0, epochs) / (self.num_epochs / elapsed)
+        return epochs / (self.num_epochs / elapsed) if epochs > 0 else None
 
     def table(self) -> Table:
         """A line per stratum."""
