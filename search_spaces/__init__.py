@@ -7,9 +7,11 @@ from search_spaces.space import (
     dump_space,
     dump_yaml,
     load_space,
+    load_stored_space,
     parse_space,
     read_yaml,
     space_names,
+    space_of_revision,
 )
 from search_spaces.spec import DatasetFacts, StudySpec
 from search_spaces.stratum import Stratum
@@ -17,5 +19,6 @@ from search_spaces.stratum import Stratum
 __all__ = [
     "Choice", "DatasetFacts", "Domain", "IntUniform", "LogIntUniform", "LogUniform", "Stratum",
     "StudySpec", "Uniform", "check_extension", "complaint", "did_you_mean", "dump_space",
-    "dump_yaml", "load_space", "parse_space", "read_yaml", "space_names",
+    "dump_yaml", "load_space", "load_stored_space", "parse_space", "read_yaml", "space_names",
+    "space_of_revision",
 ]  # fmt: skip

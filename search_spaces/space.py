@@ -63,6 +63,31 @@ def load_space(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Study
     return parse_space(values, str(name_or_path))
 
 
+def load_stored_space(path: Path) -> StudySpec:
+    """The space that `dump_space` wrote for a study, maybe before there were revisions.
+
+    Raises:
+        InputError: the file cannot be read, or does not hold a space.
+    """
+    values = _read(path)
+    values |= _plugins(values, path.parent)
+    return parse_space({"revision": 1, **values}, str(path))
+
+
+def space_of_revision(spec: StudySpec, revision: int) -> StudySpec:
+    """The space with what it leaves open meant as in a revision, so that it can go on a study.
+
+    Fields that came later than the revision are as if nobody had named them.
+
+    Raises:
+        InputError: the space asks for what there was not in that revision.
+    """
+    if spec.revision == revision:
+        return spec
+    values = spec.model_dump(mode="json", exclude_unset=True) | {"revision": revision}
+    return parse_space(values, spec.name)
+
+
 def parse_space(values: dict[str, Any], origin: str) -> StudySpec:
     """A checked space from plain values.
 
@@ -92,6 +117,7 @@ def dump_yaml(values: dict[str, Any]) -> str:
 def dump_space(spec: StudySpec) -> str:
     """A space as YAML that `load_space` reads back to an equal one."""
     values = spec.model_dump(mode="json", exclude_defaults=True)
+    values = {"name": values.pop("name"), "revision": spec.revision, **values}
     for group in ("likelihood", "network"):
         if group in values:  # its kind is a default of its own, which is not the space's
             values[group] = {"kind": getattr(spec, group).kind, **values[group]}

@@ -26,7 +26,9 @@ from search_spaces.search import SearchSpec
 from search_spaces.stratum import StrataSpec, Stratum
 from trainables.config import (
     KNOWN_FORMATS,
+    NEWEST_REVISION,
     Departures,
+    EvidenceConfig,
     FIDConfig,
     Frozen,
     GaussianLikelihoodConfig,
@@ -40,6 +42,7 @@ from trainables.config import (
     Slug,
     TrialConfig,
     prior_kinds,
+    with_meaning_of_revision,
 )
 from trainables.error import InputError
 
@@ -51,6 +54,8 @@ _SHARED_WITH_TRIALS = {
     "kl_annealing",
     "optimizer",
     "fid",
+    "evidence",
+    "revision",
 }
 _ANY_FORMAT = ImageFormat(channels=3, size=32)
 _VARIED = (*CHOOSABLE, "departures")
@@ -88,7 +93,8 @@ class StudySpec(Frozen):
     search varies, by dotted field of a trial's config: under `all` for every stratum, under a
     prior's kind for the strata of that prior alone. `variants` are fixed overrides, each trained
     with the confirm seeds and without search; the first is what the others are compared with.
-    `claims` are judged by the report.
+    `claims` are judged by the report. `revision` says what the fields mean, see
+    `trainables.config.revision`; a study keeps the one that it was started with.
     `plugins` are Python files that register priors of a user's own. `datasets` is filled by the
     launch.
     """
@@ -96,6 +102,7 @@ class StudySpec(Frozen):
     name: Slug
     description: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
+    revision: Annotated[int, Field(ge=1, le=NEWEST_REVISION)] = NEWEST_REVISION
     plugins: tuple[str, ...] = ()
     objective: Objective = "exact"
     departures: Departures = Departures()
@@ -106,6 +113,7 @@ class StudySpec(Frozen):
     kl_annealing: KLAnnealingConfig = KLAnnealingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     fid: FIDConfig = FIDConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     priors: dict[str, dict[str, Any]] = Field(default_factory=dict)
     domains: dict[str, dict[str, Domain]] = Field(default_factory=dict)
     budget: BudgetSpec
@@ -183,6 +191,11 @@ class StudySpec(Frozen):
         for path, value in sorted(overrides.items(), key=lambda item: item[0] not in KINDS):
             put(values, path, value)
         return TrialConfig.model_validate(values)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fields_mean_what_they_did(cls, values: object) -> object:
+        return with_meaning_of_revision(values) if isinstance(values, dict) else values
 
     @field_validator("priors", "domains")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from search_spaces import StudySpec, check_extension, load_space
+from search_spaces import StudySpec, check_extension, load_space, space_of_revision
 from study.drive import drive
 from study.enqueue import load_wish
 from study.layout import (
@@ -21,7 +21,7 @@ from study.layout import (
 )
 from study.ledger import Ledger
 from study.lock import hold
-from study.origin import check_asked, check_unedited
+from study.origin import begun_question, check_asked, check_unedited
 from study.outcome import Outcome, conclude, tell_rivals
 from study.stop import Stop
 from study.tracking.address import check_tracking_uri
@@ -113,6 +113,10 @@ def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console)
     stored = layout.load_spec() if layout.spec.is_file() else None
     if stored is not None:
         check_unedited(layout, stored)
+    begun = stored or begun_question(layout)
+    if begun is not None:
+        spec = _as_begun(spec, begun, console)
+    if stored is not None:
         spec = _extended(layout, stored, spec, options, console)
     else:
         spec = _found(layout, spec, options, console)
@@ -127,6 +131,18 @@ def _launch(layout: Layout, spec: StudySpec, options: Options, console: Console)
         for wish in wishes:
             ledger.enqueue(wish.stratum, wish.params, wish.overrides)
         return _run(layout, spec, ledger, options, console)
+
+
+def _as_begun(spec: StudySpec, stored: StudySpec, console: Console) -> StudySpec:
+    """The space as it goes on a study that an earlier version of this program began."""
+    if spec.revision == stored.revision:
+        return spec
+    console.print(
+        f"note: {stored.name} was started with revision {stored.revision} of what its fields mean,"
+        " and goes on as it began; a study under another --name has the newest",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+    return space_of_revision(spec, stored.revision)
 
 
 def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) -> StudySpec:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search_spaces import StudySpec, dump_space, load_space
+from search_spaces import StudySpec, dump_space, load_stored_space
 from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 
@@ -106,7 +106,7 @@ class Layout:
             there = f"; there is: {', '.join(known)}" if known else ""
             raise InputError(f"there is no study {self.name!r} in {self.storage}{there}")
         try:
-            return load_space(self.spec)
+            return load_stored_space(self.spec)
         except InputError as error:
             raise InputError(
                 f"{error}; to restore the file, delete it and give the command again that started"

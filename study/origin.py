@@ -27,12 +27,17 @@ def check_asked(layout: Layout, spec: StudySpec) -> None:
     Raises:
         InputError: a field differs in more than an extension.
     """
-    asked = _question(layout)
+    asked = begun_question(layout)
     if asked is not None:
         check_extension(asked, spec)
 
 
-def _question(layout: Layout) -> StudySpec | None:
+def begun_question(layout: Layout) -> StudySpec | None:
+    """The question that the study's ledger was begun with; None before it was.
+
+    Raises:
+        InputError: the ledger cannot be read.
+    """
     url = ledger_url(layout)
     if url == f"journal:{layout.journal}" and not layout.journal.is_file():
         return None  # killed before there was a ledger

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.config import TrialConfig
+from trainables.config import TrialConfig, hashed_values
 from trainables.measurement import Measurement
 
 MANIFEST = "manifest.json"
@@ -40,8 +40,8 @@ class Checkpoint:
 
 
 def config_hash(config: TrialConfig) -> str:
-    """SHA-256 of a config's values, in hex."""
-    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    """SHA-256 of a config's values, in hex; a field added later does not change it by being there."""
+    text = json.dumps(hashed_values(config.model_dump(mode="json")), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -203,7 +203,7 @@ class Trainer:
         device: torch.device | None = None,
     ) -> "Trainer":
         """The trainer that `save` wrote; it goes on as if it had never stopped."""
-        config = TrialConfig.model_validate_json((path / "config.json").read_text())
+        config = TrialConfig.from_stored(json.loads((path / "config.json").read_text()))
         trainer = cls(config, dataset, cache, device)
         trainer.model.load_state_dict(load_file(path / "weights.safetensors"))
         trainer.best_weights = load_file(path / "best.safetensors", device=str(trainer.device))

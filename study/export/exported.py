@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from search_spaces import complaint, read_yaml
 from trainables.checkpoint import file_hash
-from trainables.config import Frozen, TrialConfig
+from trainables.config import Frozen, TrialConfig, as_stored
 from trainables.error import InputError
 from trainables.plugin import load_plugins
 
@@ -49,7 +49,7 @@ class Export(Frozen):
     study: str
     stratum: str
     variant: str | None = None
-    config: TrialConfig
+    config: Annotated[TrialConfig, BeforeValidator(as_stored)]
     seeds: tuple[int, ...] = Field(min_length=1)
     test_fid: tuple[float, ...] = Field(min_length=1)
     mean: float

@@ -3,6 +3,7 @@
 It needs `trainables`, which travels beside it, and the packages that `registered_model` names.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Generator(PythonModel):
         """Builds the model from its config and weights."""
         files = {name: Path(path) for name, path in context.artifacts.items()}
         load_plugins(path for name, path in sorted(files.items()) if name.startswith(PLUGIN))
-        self.config = TrialConfig.model_validate_json(files[CONFIG].read_text())
+        self.config = TrialConfig.from_stored(json.loads(files[CONFIG].read_text()))
         self.model = build_vae(self.config)
         self.model.load_state_dict(load_file(files[WEIGHTS]))
 

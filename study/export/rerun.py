@@ -48,7 +48,7 @@ def run_again(rerun: Rerun, dataset: ImageDataset) -> Obtained:
     """Trains the config to its end, or on from its newest checkpoint, and tests it once."""
     load_plugins(rerun.plugins)
     torch.set_num_threads(rerun.num_threads)
-    config = TrialConfig.model_validate(rerun.config)
+    config = TrialConfig.from_stored(rerun.config)
     cache = Path(rerun.data_folder)
     checkpoint = _train(config, dataset, cache, Path(rerun.folder))
     trainer = Trainer.load(checkpoint, dataset, cache)

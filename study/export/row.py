@@ -73,7 +73,7 @@ def _promise(origin: Origin, cell: Cell, records: Sequence[TrialRecord]) -> Expo
         study=origin.layout.name,
         stratum=str(cell.stratum),
         variant=cell.variant,
-        config=TrialConfig.model_validate(records[0].config),
+        config=TrialConfig.from_stored(records[0].config),
         seeds=tuple(record.config["seed"] for record in records),
         test_fid=fids,
         mean=statistics.fmean(fids),

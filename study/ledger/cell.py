@@ -89,7 +89,7 @@ class Cell:
         """
         stored = trial.user_attrs.get("config")
         if stored is not None:
-            return TrialConfig.model_validate(stored)
+            return TrialConfig.from_stored(stored)
         confirming_now = phase == CONFIRM
         overrides = self._confirm_overrides(trial) if confirming_now else self._suggest(trial)
         length = self.spec.confirm.max_epochs if confirming_now else None
@@ -106,7 +106,8 @@ class Cell:
 
     def test_suggestion(self, number: int) -> Suggestion:
         """The look at the test split of a confirm trial."""
-        config = self.confirm.get_trials(deepcopy=False)[number].user_attrs["config"]
+        stored = self.confirm.get_trials(deepcopy=False)[number].user_attrs["config"]
+        config = TrialConfig.from_stored(stored)
         return Suggestion(
             phase="test", stratum=str(self.stratum), number=number, attempt=0, config=config
         )

@@ -10,6 +10,7 @@ from optuna.study import Study, get_all_study_names, load_study
 from pydantic import ValidationError
 
 from search_spaces import StudySpec, check_extension
+from trainables.config import as_stored
 from trainables.error import InputError
 
 QUESTION = "question"
@@ -63,7 +64,7 @@ def keep_question(spec: StudySpec, study: Study) -> None:
 
 def _read(study: Study, values: dict[str, Any]) -> StudySpec:
     try:
-        return StudySpec.model_validate(values)
+        return StudySpec.model_validate(as_stored(values))
     except ValidationError as error:
         raise InputError(
             f"the ledger of {study.study_name} holds a question that this program cannot read;"

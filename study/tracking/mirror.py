@@ -101,7 +101,7 @@ class Mirror:
     def _log_test(self, run: KnownRun, record: TrialRecord) -> None:
         if record.test is None or self.store.history(run, "test_fid"):
             return
-        config = TrialConfig.model_validate(record.config)
+        config = TrialConfig.from_stored(record.config)
         seconds = sum(measurement.seconds for measurement in record.measurements)
         self.store.log_epochs(run, [(config.max_epochs, seconds, record.test.metrics())])
 

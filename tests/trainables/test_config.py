@@ -142,10 +142,10 @@ def published(prior: str, **fields: Any) -> TrialConfig:
 
 OF_PRIOR = {
     "gaussian": {"gaussian_kl"},
-    "flow": {"entropy_constant"},
+    "flow": {"entropy_constant", "flow_clamp"},
     "diffusion": {"diffusion_weight", "index_shift", "entropy_constant"},
 }
-OF_ALL = {"sum_of_squares", "gradient_clip", "plateau", "latent_widths"}
+OF_ALL = {"sum_of_squares", "gradient_clip", "plateau", "latent_widths", "exponential_scale"}
 
 
 def departed(config: TrialConfig) -> set[str]:
@@ -201,9 +201,10 @@ def test_a_published_config_survives_json(prior: str) -> None:
 
 def test_a_network_without_such_widths_departs_in_the_rest() -> None:
     cifar10 = {"data": {"dataset": "cifar10"}, "network": {"kind": "dcgan"}}
-    assert departed(published("flow", **cifar10)) == {"entropy_constant"} | OF_ALL - {
-        "latent_widths"
-    }
+    assert departed(published("flow", **cifar10)) == {
+        "entropy_constant",
+        "flow_clamp",
+    } | OF_ALL - {"latent_widths"}
     with pytest.raises(ValidationError, match="latent_widths"):
         published("flow", **cifar10, departures={"latent_widths": True})
 

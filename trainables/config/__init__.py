@@ -6,6 +6,7 @@ bound, an unknown field is an error, and a config never changes.
 
 from trainables.config.base import Fraction, Frozen, Slug
 from trainables.config.data import KNOWN_FORMATS, DataConfig, ImageFormat
+from trainables.config.evidence import EvidenceConfig
 from trainables.config.fid import (
     CLASSIFIER_FEATURES,
     INCEPTION_FEATURES,
@@ -42,16 +43,55 @@ from trainables.config.prior import (
     prior_kinds,
     register_prior,
 )
+from trainables.config.revision import (
+    NEWEST_REVISION,
+    as_stored,
+    hashed_values,
+    with_meaning_of_revision,
+)
 from trainables.config.trial import Objective, TrialConfig, check_departures
 
 __all__ = [
-    "CLASSIFIER_FEATURES", "INCEPTION_FEATURES",
-    "KNOWN_FORMATS", "BetaScheduleConfig", "DataConfig", "DcganNetworkConfig", "Departures",
-    "DiagonalLikelihoodConfig", "DiffusionPriorConfig", "FIDConfig", "FlowPriorConfig", "Fraction",
-    "Frozen", "GaussianLikelihoodConfig", "GaussianPriorConfig", "ImageFormat",
-    "KLAnnealingConfig", "LearningRateScheduleConfig", "LikelihoodConfig",
-    "LogisticLikelihoodConfig", "NetworkConfig", "Objective", "OptimizerConfig",
-    "PlainNetworkConfig", "PriorConfig", "PriorConfigBase", "ReferenceNetworkConfig",
-    "ResnetNetworkConfig", "SamplerConfig", "Slug", "SquaresLikelihoodConfig", "TrialConfig",
-    "check_departures", "check_num_images", "prior_config_class", "prior_kinds", "register_prior",
+    "CLASSIFIER_FEATURES",
+    "INCEPTION_FEATURES",
+    "KNOWN_FORMATS",
+    "NEWEST_REVISION",
+    "BetaScheduleConfig",
+    "DataConfig",
+    "DcganNetworkConfig",
+    "Departures",
+    "DiagonalLikelihoodConfig",
+    "DiffusionPriorConfig",
+    "EvidenceConfig",
+    "FIDConfig",
+    "FlowPriorConfig",
+    "Fraction",
+    "Frozen",
+    "GaussianLikelihoodConfig",
+    "GaussianPriorConfig",
+    "ImageFormat",
+    "KLAnnealingConfig",
+    "LearningRateScheduleConfig",
+    "LikelihoodConfig",
+    "LogisticLikelihoodConfig",
+    "NetworkConfig",
+    "Objective",
+    "OptimizerConfig",
+    "PlainNetworkConfig",
+    "PriorConfig",
+    "PriorConfigBase",
+    "ReferenceNetworkConfig",
+    "ResnetNetworkConfig",
+    "SamplerConfig",
+    "Slug",
+    "SquaresLikelihoodConfig",
+    "TrialConfig",
+    "as_stored",
+    "check_departures",
+    "check_num_images",
+    "hashed_values",
+    "prior_config_class",
+    "prior_kinds",
+    "register_prior",
+    "with_meaning_of_revision",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.config.base import Frozen, Slug
 from trainables.config.data import ImageFormat
@@ -18,13 +18,25 @@ class FIDConfig(Frozen):
     `features` is `classifier` (a small one, trained once on the train part of the data, or on
     that of `classifier_dataset`, for data without labels), `inception` (torch-fidelity's, needs
     its `weights`: a path, or `download`), or `pixels` (the levels themselves, for tiny images).
+    With `num_classifiers` above 1 the test FID is measured again with the features of that many
+    classifiers, trained from different seeds: how far the numbers depend on one of them.
     """
 
     features: Literal["classifier", "inception", "pixels"] = "classifier"
     num_samples: Annotated[int, Field(ge=2)] = 1000
     classifier_epochs: Annotated[int, Field(ge=1, le=1000)] = 10
     classifier_dataset: Slug | None = None
+    num_classifiers: Annotated[int, Field(ge=1, le=20)] = 1
     weights: str | None = None
+
+    @model_validator(mode="after")
+    def _only_a_classifier_has_seeds(self) -> "FIDConfig":
+        if self.num_classifiers > 1 and self.features != "classifier":
+            raise ValueError(
+                "num_classifiers above 1 needs features: classifier, got"
+                f" num_classifiers={self.num_classifiers} with features {self.features}"
+            )
+        return self
 
     def num_features(self, image: ImageFormat) -> int:
         """Dimensions of the feature space."""

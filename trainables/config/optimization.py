@@ -12,8 +12,9 @@ class KLAnnealingConfig(Frozen):
 
     `warmup` is the share of training (of a cycle) after which the weight is `final_weight`: 1 is
     the bound, any other value a β-VAE (Higgins et al. 2017). Below `free_bits` nats a latent
-    dimension the rate costs nothing more (Kingma et al. 2016): each dimension by itself where the
-    prior factorises, else latent_size times as much of the total.
+    dimension the rate costs the encoder nothing (Kingma et al. 2016), while the prior goes on to
+    learn: latent_size times as much of the `total`, or each `dimension` by itself, which only a
+    prior that factorises has.
     """
 
     kind: Literal["none", "linear", "cyclical", "sigmoid"] = "none"
@@ -21,6 +22,7 @@ class KLAnnealingConfig(Frozen):
     num_cycles: Annotated[int, Field(ge=1, le=100)] = 4
     final_weight: NonNegativeFloat = 1.0
     free_bits: NonNegativeFloat = 0.0
+    free_bits_of: Literal["total", "dimension"] = "total"
 
 
 class LearningRateScheduleConfig(Frozen):
@@ -55,7 +57,8 @@ class Departures(Frozen):
     """Where a trial departs from its bound, as the published code does.
 
     Each can be switched alone; what is not said follows the objective: all under `published`,
-    none under `exact`. The last four replace a field of the config, which then says so.
+    none under `exact`. From `sum_of_squares` to `latent_widths` they replace a field of the config,
+    which then says so. The last two leave the bound a bound.
 
     Attributes:
         gaussian_kl: the Gaussian prior's rate is -s/2 + μ²/2 + exp(s)/2, s the log of the scale.
@@ -66,6 +69,8 @@ class Departures(Frozen):
         gradient_clip: the gradient norm is clipped at 0.25.
         plateau: the learning rate is halved when the training loss stops falling by 10 %.
         latent_widths: the encoder's widths follow the latent size.
+        flow_clamp: the flow's shifts are clamped to ±5 and its log scales to -5 … 2.
+        exponential_scale: the posterior's scale is exp(s) of the encoder's output s.
     """
 
     gaussian_kl: bool | None = None
@@ -76,3 +81,5 @@ class Departures(Frozen):
     gradient_clip: bool | None = None
     plateau: bool | None = None
     latent_widths: bool | None = None
+    flow_clamp: bool | None = None
+    exponential_scale: bool | None = None

@@ -150,16 +150,20 @@ class DiffusionPriorConfig(PriorConfigBase):
     noise, z_0, or v (Salimans & Ho 2022). `weighting` of the denoiser's loss: `exact` is that of
     the bound; under `simple` (Ho et al. 2020, eq. 14) encoder and evaluation stay exact. `times`
     says how training draws t: one for each image uniformly, `stratified` over the batch, or in
-    addition by `importance`, in proportion to the exact weight. `network` is an MLP of
-    `num_layers` hidden layers, or that many residual blocks.
+    addition `matched` to the error that the prediction can leave, by the `loss_second_moment` of
+    each t (Nichol & Dhariwal 2021), or by `importance`, in proportion to the weight alone, which
+    under a cosine schedule is nearly always t = T. `network` is an MLP of `num_layers` hidden
+    layers, or that many residual blocks.
     """
 
     kind: Literal["diffusion"] = "diffusion"
     beta_schedule: BetaScheduleConfig = BetaScheduleConfig()
     variance: Literal["beta", "posterior", "analytic", "learned"] = "beta"
-    prediction: Literal["epsilon", "x0", "v"] = "epsilon"
+    prediction: Literal["epsilon", "x0", "v"] = "v"
     weighting: Literal["exact", "simple"] = "exact"
-    times: Literal["uniform", "stratified", "importance"] = "importance"
+    times: Literal["uniform", "stratified", "matched", "loss_second_moment", "importance"] = (
+        "matched"
+    )
     network: Literal["mlp", "residual"] = "mlp"
     hidden_size: _HiddenSize = 300
     num_layers: _NumLayers = 3

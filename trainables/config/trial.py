@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, PositiveInt, model_validator
 
 from trainables.config.base import Frozen
 from trainables.config.data import KNOWN_FORMATS, DataConfig
+from trainables.config.evidence import EvidenceConfig
 from trainables.config.fid import FIDConfig, check_num_images
 from trainables.config.model import (
     NETWORK_SIZES,
@@ -21,15 +22,18 @@ from trainables.config.optimization import (
     OptimizerConfig,
 )
 from trainables.config.prior import DiffusionPriorConfig, PriorConfig, PriorConfigBase
+from trainables.config.revision import NEWEST_REVISION, as_stored, with_meaning_of_revision
 
 Objective = Literal["exact", "published"]
 # Which departures from the bound each prior of the paper has; the rest concern every prior.
 _OF_PRIOR: dict[str, tuple[str, ...]] = {
     "gaussian": ("gaussian_kl",),
-    "flow": ("entropy_constant",),
+    "flow": ("entropy_constant", "flow_clamp"),
     "diffusion": ("diffusion_weight", "index_shift", "entropy_constant"),
 }
 _UNBOUND = ("gaussian_kl", "diffusion_weight", "index_shift", "entropy_constant", "sum_of_squares")
+# What the published code's diffusion is, where nothing else is asked for.
+_PUBLISHED_DIFFUSION = {"prediction": "epsilon", "times": "uniform", "variance": "posterior"}
 _REPLACED: dict[str, dict[str, Any]] = {
     "sum_of_squares": {"likelihood": {"kind": "sum_of_squares"}},
     "gradient_clip": {"optimizer": {"gradient_clip": 0.25}},
@@ -48,11 +52,13 @@ _REPLACED: dict[str, dict[str, Any]] = {
 class TrialConfig(Frozen):
     """Everything that one trial's numbers follow from (beside device and versions).
 
-    `objective` is a profile: it decides what `departures` leave open. As a trial's config is
-    stored, nothing is open: departures that do not concern its prior are off, and those that
-    replace a field have replaced it.
+    `objective` is a profile: it decides what `departures` leave open, and under `published` a
+    diffusion prior's prediction, times and variance, too. As a trial's config is stored, nothing
+    is open: departures that do not concern its prior are off, and those that replace a field have
+    replaced it. `revision` says what the fields mean, see `trainables.config.revision`.
     """
 
+    revision: Annotated[int, Field(ge=1, le=NEWEST_REVISION)] = NEWEST_REVISION
     objective: Objective = "exact"
     departures: Departures = Departures()
     data: DataConfig
@@ -63,15 +69,27 @@ class TrialConfig(Frozen):
     kl_annealing: KLAnnealingConfig = KLAnnealingConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     fid: FIDConfig = FIDConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     max_epochs: PositiveInt
     rungs: tuple[PositiveInt, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
+    @classmethod
+    def from_stored(cls, values: object) -> "TrialConfig":
+        """The config whose plain values were stored, maybe before there were revisions.
+
+        Raises:
+            ValidationError: they are not a config's.
+        """
+        return cls.model_validate(as_stored(values))
+
     @model_validator(mode="before")
     @classmethod
-    def _departures_are_settled(cls, values: object) -> object:
+    def _nothing_is_left_open(cls, values: object) -> object:
         if not isinstance(values, dict):
             return values
+        values = with_meaning_of_revision(values)
+        values = values | {"prior": _profiled_prior(values)} if "prior" in values else values
         departures = _settled(values)
         values = values | {"departures": departures}
         for name, fields in _REPLACED.items():
@@ -98,6 +116,17 @@ class TrialConfig(Frozen):
     @model_validator(mode="after")
     def _departures_go_with_the_prior(self) -> "TrialConfig":
         check_departures(self.departures, self.prior)
+        return self
+
+    @model_validator(mode="after")
+    def _dimensions_have_rates_of_their_own(self) -> "TrialConfig":
+        annealing = self.kl_annealing
+        is_apart = annealing.free_bits > 0 and annealing.free_bits_of == "dimension"
+        if is_apart and self.prior.kind in ("flow", "diffusion"):
+            raise ValueError(
+                "kl_annealing.free_bits_of dimension needs a prior that factorises, got"
+                f" {self.prior.kind}; use total"
+            )
         return self
 
     @model_validator(mode="after")
@@ -197,6 +226,17 @@ def _settled(values: dict[str, Any]) -> object:
     given = {name: value for name, value in departures.items() if value is not None}
     settled |= given | {name: False for name in foreign if given.get(name) in (None, True, False)}
     return settled
+
+
+def _profiled_prior(values: dict[str, Any]) -> object:
+    """The prior, where it is a diffusion under `published` with what the profile decides of it."""
+    prior = values["prior"]
+    if values.get("objective") != "published" or values.get("revision") == 1:
+        return prior
+    if isinstance(prior, DiffusionPriorConfig):
+        prior = prior.model_dump(exclude_unset=True) | {"kind": prior.kind}
+    is_diffusion = isinstance(prior, dict) and prior.get("kind") == "diffusion"
+    return {**_PUBLISHED_DIFFUSION, **prior} if is_diffusion else prior
 
 
 def _merged(values: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
