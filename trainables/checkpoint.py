@@ -40,7 +40,7 @@ class Checkpoint:
 
 
 def config_hash(config: TrialConfig) -> str:
-    """SHA-256 of a config's values, in hex; a field added later does not change it by being there."""
+    """SHA-256 of a config's values, in hex; see `trainables.config.revision` for later fields."""
     text = json.dumps(hashed_values(config.model_dump(mode="json")), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

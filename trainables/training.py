@@ -28,15 +28,17 @@ from trainables.image_pass import ImagePass
 from trainables.kl_annealing import kl_weight
 from trainables.level import x_from_levels
 from trainables.likelihood import bits_per_dim
-from trainables.loss import training_loss
+from trainables.loss import build_gate, training_loss
 from trainables.measurement import DivergenceError, Measurement
 from trainables.optimization import Optimization
 from trainables.sampling import random_stream, sample_images
+from trainables.seed import derive_seed
 from trainables.usage import Meter
 from trainables.vae import VAE, Elbo, build_vae
 from trainables.validation import Validation, validate
 
 Weights = dict[str, Tensor]
+NUM_MEASURED = 500  # images whose latents the errors of averaged weights are measured with
 
 
 def best_device() -> torch.device:
@@ -111,6 +113,8 @@ class Trainer:
         is_evaluated = epoch in self.config.evaluated_epochs
         with random_stream(self.config.seed, "epoch", epoch):
             train_rate, train_distortion = self._train(epoch, between_batches)
+        if self.optimization.average is not None and self.config.revision > 1:
+            self._measure_errors_of_average()
         validation = self.validate(with_collapse=is_evaluated)
         measurement = self._measurement(epoch, train_rate, train_distortion, validation)
         self.optimization.end_epoch(
@@ -242,15 +246,22 @@ class Trainer:
         config, images = self.config, self.train_images[batch]
         if config.data.flip:
             images = randomly_flipped(images)
-        elbo = self.model.elbo(x_from_levels(images, config.data))
-        loss = training_loss(
-            elbo,
-            kl_weight=self._kl_weight(epochs),
-            free_bits=config.kl_annealing.free_bits,
-            latent_size=config.latent_size,
-        )
-        self.optimization.step(loss)
+        gate = build_gate(config)
+        elbo = self.model.elbo(x_from_levels(images, config.data), gate)
+        self.optimization.step(training_loss(elbo, config, self._kl_weight(epochs), gate))
         return elbo
+
+    @torch.no_grad()
+    def _measure_errors_of_average(self) -> None:
+        """Averaged weights were never trained: what their prior knows of itself is the others'."""
+        images = self.train_images[:NUM_MEASURED]
+        generator = torch.Generator(self.device).manual_seed(
+            derive_seed(self.config.seed, "errors of the average", self.epoch)
+        )
+        model = self._evaluated.eval()
+        q = model.posterior(x_from_levels(images, self.config.data, generator))
+        noise = torch.randn(q.mean.shape, generator=generator, device=self.device)
+        model.prior.measure_errors(q.mean + q.stddev * noise, generator)
 
     def _measurement(
         self, epoch: int, train_rate: float, train_distortion: float, validation: Validation

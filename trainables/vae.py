@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from trainables.config import TrialConfig
+from trainables.free_bits import EncoderGate
 from trainables.likelihood import Likelihood, build_likelihood
 from trainables.networks import build_decoder, build_encoder
 from trainables.priors import Prior, RateEstimate, build_prior
@@ -81,12 +82,22 @@ class VAE(nn.Module):
         loc, scale = self.encoder(x)
         return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
 
-    def elbo(self, x: Float[Tensor, "batch channels height width"]) -> Elbo:
-        """One-sample estimate of both halves of the bound, in nats per image."""
+    def elbo(
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        gate: EncoderGate | None = None,
+    ) -> Elbo:
+        """One-sample estimate of both halves of the bound, in nats per image.
+
+        Args:
+            x: the images.
+            gate: what the rate's gradient passes on its way to the encoder, if anything.
+        """
         q = self.posterior(x)
         z = q.rsample()
+        of_rate = (q, z) if gate is None else gate.guard(q, z)
         return Elbo(
-            rate=self.prior.rate(q, z),
+            rate=self.prior.rate(*of_rate),
             distortion=-self.likelihood(z).log_prob(x),
             auxiliary=self.prior.auxiliary_loss(z.detach()),
             rate_by_dimension=self.prior.rate_by_dimension(q),
@@ -131,11 +142,16 @@ class VAE(nn.Module):
 def build_vae(config: TrialConfig) -> VAE:
     """The model of a trial; its weights come from torch's global random stream."""
     image, latent_size = config.data.format, config.latent_size
-    encoder = build_encoder(config.network, image, latent_size)
+    encoder = build_encoder(
+        config.network,
+        image,
+        latent_size,
+        has_exponential_scale=bool(config.departures.exponential_scale),
+    )
     likelihood = build_likelihood(
         config.likelihood,
         image,
         lambda num_outputs: build_decoder(config.network, image, latent_size, num_outputs),
     )
-    prior = build_prior(config.prior, latent_size, encoder, config.departures)
+    prior = build_prior(config.prior, latent_size, encoder, config.departures, config.revision)
     return VAE(encoder, likelihood, prior)

@@ -56,7 +56,7 @@ def validate(
         standard_error=(losses.std() / math.sqrt(len(losses))).item(),
         rate_noise=(noise.square().sum().sqrt() / len(noise)).item(),
         rate_parts=_means([batch.rate.parts for batch in batches]),
-        collapse=_collapse(batches) if with_collapse else None,
+        collapse=_collapse(batches, config.revision) if with_collapse else None,
     )
 
 
@@ -66,7 +66,7 @@ def _means(parts: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     }
 
 
-def _collapse(batches: Sequence[Evaluation]) -> Collapse:
+def _collapse(batches: Sequence[Evaluation], revision: int) -> Collapse:
     loc = torch.cat([batch.posterior.base_dist.loc for batch in batches])
     scale = torch.cat([batch.posterior.base_dist.scale for batch in batches])
     by_dimension = [b.rate_by_dimension for b in batches if b.rate_by_dimension is not None]
@@ -75,4 +75,5 @@ def _collapse(batches: Sequence[Evaluation]) -> Collapse:
         torch.cat([batch.z for batch in batches]),
         torch.cat([batch.rate.total for batch in batches]),
         torch.cat(by_dimension) if by_dimension else None,
+        revision,
     )

@@ -15,7 +15,7 @@ LINEAR, COSINE = {"num_steps": 50}, {"kind": "cosine", "num_steps": 40}
 
 
 def diffusion(**options: object) -> DiffusionPriorConfig:
-    group = {"hidden_size": 16, "num_layers": 2, "beta_schedule": LINEAR}
+    group = {"hidden_size": 16, "num_layers": 2, "beta_schedule": LINEAR, "prediction": "epsilon"}
     return DiffusionPriorConfig.model_validate(group | options)
 
 

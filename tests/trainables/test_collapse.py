@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
-from trainables.collapse import NUM_IMAGES, measure_collapse, mutual_information
+from trainables.collapse import (
+    NUM_IMAGES,
+    information_by_dimension,
+    measure_collapse,
+    mutual_information,
+)
 
 
 def posterior(loc: torch.Tensor, scale: float) -> Independent:
@@ -50,11 +55,38 @@ def test_an_estimate_at_its_ceiling_says_so() -> None:
     assert collapse.rate_by_dimension == ()
 
 
-def test_only_dimensions_whose_mean_moves_are_active() -> None:
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])
+def test_a_dimension_is_active_whatever_its_scale(factor: float) -> None:
     torch.manual_seed(0)
     loc = torch.randn(500, 3) * torch.tensor([1.0, 0.2, 0.05])
-    q = posterior(loc, 0.5)
-    assert measure_collapse(q, q.sample(), torch.ones(500), None).active_units == 2
+    q = posterior(factor * loc, factor * 0.5)
+    collapse = measure_collapse(q, q.sample(), torch.ones(500), None)
+    assert collapse.active_units == 2
+    expected = [math.log(1 + (spread / 0.5) ** 2) / 2 for spread in (1.0, 0.2, 0.05)]
+    found = information_by_dimension(q.base_dist.loc, q.base_dist.scale)
+    assert found.tolist() == pytest.approx(expected, rel=0.15)
+
+
+def test_active_is_what_tells_something_of_the_image() -> None:
+    """4.6 nats within a spread of 0.05, and 5e-5 nats within one of 0.2."""
+    torch.manual_seed(0)
+    loc = torch.randn(1000, 2) * torch.tensor([0.05, 0.2])
+    scale = torch.tensor([0.0005, 20.0]).expand(1000, 2)
+    q = Independent(Normal(loc, scale), 1)
+    assert information_by_dimension(loc, scale).tolist() == pytest.approx([4.6, 5e-5], rel=0.1)
+    collapse, of_revision_1 = (
+        measure_collapse(q, q.sample(), torch.ones(1000), None, revision) for revision in (2, 1)
+    )
+    assert collapse.active_units == 1
+    # By the variance of the mean alone the other one is.
+    assert of_revision_1.active_units == 1
+    assert (loc.var(0) > 0.01).tolist() == [False, True]
+
+
+def test_a_scale_that_depends_on_the_image_tells_something_too() -> None:
+    scale = torch.tensor([[0.1], [10.0]]).repeat(100, 1)
+    q = Independent(Normal(torch.zeros(200, 1), scale), 1)
+    assert measure_collapse(q, q.sample(), torch.ones(200), None).active_units == 1
 
 
 def test_information_and_gap_make_up_the_rate() -> None:

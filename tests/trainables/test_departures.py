@@ -23,7 +23,10 @@ PUBLISHED = Departures(index_shift=True, diffusion_weight=True)
 
 
 def diffusion(num_steps: int = T, **options: object) -> DiffusionPriorConfig:
-    group = {"hidden_size": 16, "num_layers": 2, "beta_schedule": {"num_steps": num_steps}}
+    group = {
+        "hidden_size": 16, "num_layers": 2, "beta_schedule": {"num_steps": num_steps},
+        "prediction": "epsilon",
+    }  # fmt: skip
     return DiffusionPriorConfig.model_validate(group | options)
 
 

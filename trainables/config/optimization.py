@@ -57,8 +57,8 @@ class Departures(Frozen):
     """Where a trial departs from its bound, as the published code does.
 
     Each can be switched alone; what is not said follows the objective: all under `published`,
-    none under `exact`. From `sum_of_squares` to `latent_widths` they replace a field of the config,
-    which then says so. The last two leave the bound a bound.
+    none under `exact`. Those from `sum_of_squares` to `latent_widths` replace a field of the
+    config, which then says so. The last five leave the bound a bound.
 
     Attributes:
         gaussian_kl: the Gaussian prior's rate is -s/2 + μ²/2 + exp(s)/2, s the log of the scale.

@@ -27,13 +27,20 @@ from trainables.networks.resnet import resnet_decoder, resnet_features
 __all__ = ["Decoder", "Encoder", "build_decoder", "build_encoder", "num_parameters"]
 
 
-def build_encoder(config: NetworkConfig, image: ImageFormat, latent_size: int) -> Encoder:
+def build_encoder(
+    config: NetworkConfig,
+    image: ImageFormat,
+    latent_size: int,
+    *,
+    has_exponential_scale: bool = False,
+) -> Encoder:
     """The encoder that the config describes.
 
     Args:
         config: its kind and its widths.
         image: what it sees; the size is one that the kind takes.
         latent_size: number of dimensions of z.
+        has_exponential_scale: see `Encoder`.
     """
     assert image.size in NETWORK_SIZES[config.kind]
     match config:
@@ -45,7 +52,7 @@ def build_encoder(config: NetworkConfig, image: ImageFormat, latent_size: int) -
             features = dcgan_features(config, image)
         case ResnetNetworkConfig():
             features = resnet_features(config, image)
-    return Encoder(*features, latent_size)
+    return Encoder(*features, latent_size, has_exponential_scale=has_exponential_scale)
 
 
 def build_decoder(

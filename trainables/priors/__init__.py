@@ -3,6 +3,7 @@
 from torch import nn
 
 from trainables.config import (
+    NEWEST_REVISION,
     Departures,
     DiffusionPriorConfig,
     FlowPriorConfig,
@@ -25,6 +26,7 @@ def build_prior(
     latent_size: int,
     posterior: nn.Module | None = None,
     departures: Departures | None = None,
+    revision: int = NEWEST_REVISION,
 ) -> Prior:
     """The prior that the config describes.
 
@@ -33,6 +35,7 @@ def build_prior(
         latent_size: number of dimensions of z.
         posterior: the encoder, for priors that need it.
         departures: where it departs from its bound; what they leave open is off.
+        revision: what the fields mean, see `trainables.config.revision`.
 
     Raises:
         ValueError: a departure does not go with the config.
@@ -44,21 +47,27 @@ def build_prior(
             kind = PublishedGaussianPrior if departures.gaussian_kl else GaussianPrior
             return kind(latent_size)
         case FlowPriorConfig():
-            return FlowPrior(config, latent_size, _entropy_departure(latent_size, departures))
+            return FlowPrior(
+                config,
+                latent_size,
+                _entropy_departure(latent_size, departures),
+                is_clamped=bool(departures.flow_clamp),
+            )
         case DiffusionPriorConfig():
-            return _build_diffusion_prior(config, latent_size, departures)
+            return _build_diffusion_prior(config, latent_size, departures, revision)
         case _:
             built: Prior = config.build(latent_size, posterior)
             return built
 
 
 def _build_diffusion_prior(
-    config: DiffusionPriorConfig, latent_size: int, departures: Departures
+    config: DiffusionPriorConfig, latent_size: int, departures: Departures, revision: int
 ) -> DiffusionPrior:
     kind = PublishedDiffusionPrior if departures.diffusion_weight else DiffusionPrior
     build_chain = shifted_chain if departures.index_shift else exact_chain
     chain = build_chain(config.beta_schedule)
-    return kind(config, latent_size, chain, _entropy_departure(latent_size, departures))
+    entropy = _entropy_departure(latent_size, departures)
+    return kind(config, latent_size, chain, entropy, revision)
 
 
 def _entropy_departure(latent_size: int, departures: Departures) -> float:

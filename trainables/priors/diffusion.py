@@ -10,8 +10,8 @@
     L_0     = -log p(z_0|z_1)                           = price_1 + w_1 ‖ε - ε̂‖²
 
 The price and the weight are those of σ_t², see `trainables.diffusion.reverse_variance`. The sum
-over t is estimated at times drawn with probability p_t, as E[L_{t-1} / p_t]; under `importance`
-p_t goes with w_t. A price that no input changes is summed, not drawn.
+over t is estimated at times drawn with probability p_t, as E[L_{t-1} / p_t], see
+`trainables.diffusion.time_law`. A price that no input changes is summed, not drawn.
 
     simple    auxiliary = E‖ε - ε̂‖²,   t uniform             for the denoiser alone
               + 0.001 Σ_t L_{t-1} with ε̂ held fixed          where it learns σ_t² too
@@ -29,15 +29,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from trainables.config import DiffusionPriorConfig
+from trainables.config import NEWEST_REVISION, DiffusionPriorConfig
 from trainables.diffusion.chain import Chain, exact_chain
 from trainables.diffusion.reverse_process import ReverseProcess
 from trainables.diffusion.step import build_steps
-from trainables.diffusion.time_law import TimeLaw
+from trainables.diffusion.time_law import SecondMomentLaw, TimeLaw, matched_shares
 from trainables.priors.prior import Prior, RateEstimate, negative_entropy
 
 LATER_STRATA = 8
 BOUND_SHARE = 0.001
+TIMES_AT_ONCE = 50
 
 
 class DiffusionPrior(Prior):
@@ -51,14 +52,16 @@ class DiffusionPrior(Prior):
         latent_size: int,
         chain: Chain | None = None,
         entropy_departure: float = 0.0,
+        revision: int = NEWEST_REVISION,
     ) -> None:
         """A chain and the network that walks it back.
 
         Args:
             config: their kinds and numbers.
             latent_size: number of dimensions of z.
-            chain: that of the bound unless given.
+            chain: that of the bound by default.
             entropy_departure: what -H[q] is too high by, nats; zero but for the published code.
+            revision: of the config; in the first, evaluation draws t by the weight alone.
         """
         super().__init__(latent_size)
         chain = chain or exact_chain(config.beta_schedule)
@@ -70,7 +73,7 @@ class DiffusionPrior(Prior):
         self.register_buffer("multiplicity", chain.multiplicity.float(), persistent=False)
         self.is_simple = config.weighting == "simple"
         self.learns_variance = config.variance == "learned"
-        self._build_laws(chain, config.times)
+        self._build_laws(chain, config, revision)
 
     def rate(
         self, q: Independent[Normal], z: Float[Tensor, "batch latent"]
@@ -78,10 +81,12 @@ class DiffusionPrior(Prior):
         """The bound above in nats per image, with one time and one noise for each image."""
         t = self._draw(self.training_law, len(z))
         error, log_ratio = self._errors(z, t, torch.randn_like(z), frozen=self.is_simple)
-        drawn = self.training_law.inverse_probability[t] * self._cost(t, error, log_ratio)
+        cost = self._cost(t, error, log_ratio)
+        drawn = self.training_law.inverse_probability[t] * cost
         rate = self._entropy(q) + self._end_rate(q, z) + self._constants().sum() + drawn
         if self.training:
             self.process.variance.observe(t, error.detach())
+            self.training_law.observe(t, cost.detach())
         return rate
 
     def evaluate_rate(
@@ -92,8 +97,8 @@ class DiffusionPrior(Prior):
     ) -> RateEstimate:
         """The bound with several times and noises for each image, by terms.
 
-        Two draws go to each stratum: t = 1, and eight of equal weight over t = 2 … T. Each pair's
-        difference gives its stratum's share of the standard error.
+        Two draws go to each stratum: t = 1, and eight of equal probability over t = 2 … T. Each
+        pair's difference gives its stratum's share of the standard error.
         """
         t, factor = self._evaluation_times(len(z), generator)
         noise = torch.randn(*t.shape, self.latent_size, generator=generator, device=z.device)
@@ -121,6 +126,22 @@ class DiffusionPrior(Prior):
             cost = self._cost(t, error.detach(), log_ratio)
             loss = loss + BOUND_SHARE * self.uniform_law.inverse_probability[t] * cost
         return loss.mean()
+
+    @torch.no_grad()
+    def measure_errors(self, z: Float[Tensor, "batch latent"], generator: torch.Generator) -> None:
+        """Measures the network's errors at every t, where σ_t² follows from them.
+
+        Args:
+            z: samples of the posteriors of some images.
+            generator: the only source of noise.
+        """
+        for first in range(1, len(self.multiplicity), TIMES_AT_ONCE):
+            t = torch.arange(first, min(first + TIMES_AT_ONCE, len(self.multiplicity)))
+            shape = (len(t), *z.shape)
+            noise = torch.randn(shape, generator=generator, device=z.device)
+            times = t.to(z.device)[:, None].expand(shape[:2])
+            error, _ = self._errors(z, times, noise)
+            self.process.variance.measure(times[:, 0], error.mean((1, 2)))
 
     @torch.no_grad()
     def sample(self, num_samples: int) -> Float[Tensor, "batch latent"]:
@@ -178,14 +199,24 @@ class DiffusionPrior(Prior):
         constant = self.latent_size * (self.end_signal + math.log1p(-self.end_signal))
         return (self.end_signal * z.square().sum(-1) - constant) / 2
 
-    def _build_laws(self, chain: Chain, times: str) -> None:
-        # Fixed from here on: a law that followed a variance as it changes could stop drawing
-        # the very times whose variance is far off.
-        importance = chain.multiplicity * self._usual_weight().double()
-        self.is_systematic = times != "uniform"
+    def _build_laws(self, chain: Chain, config: DiffusionPriorConfig, revision: int) -> None:
+        # Fixed from here on, but for the second moment's: a law that followed a variance as it
+        # changes could stop drawing the very times whose variance is far off.
+        weight = chain.multiplicity * self._usual_weight().double()
+        alphas_bar = torch.cat([weight.new_ones(1), chain.schedule.alphas_bar])
+        matched = matched_shares(config.prediction, weight, alphas_bar, chain.multiplicity)
+        self.is_systematic = config.times != "uniform"
         self.uniform_law = TimeLaw(chain.multiplicity)
-        self.training_law = TimeLaw(importance if times == "importance" else chain.multiplicity)
-        later = importance.clone()
+        match config.times:
+            case "matched":
+                self.training_law = TimeLaw(matched)
+            case "importance":
+                self.training_law = TimeLaw(weight)
+            case "loss_second_moment":
+                self.training_law = SecondMomentLaw(chain.multiplicity)
+            case _:
+                self.training_law = TimeLaw(chain.multiplicity)
+        later = weight.clone() if revision == 1 else matched
         later[1] = 0
         self.later_law = TimeLaw(later)
         self.num_strata = min(LATER_STRATA, len(self.later_law.times))

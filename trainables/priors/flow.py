@@ -13,16 +13,35 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Independent, Normal
 from zuko.flows import MAF
+from zuko.transforms import MonotonicAffineTransform
 
 from trainables.config import FlowPriorConfig
 from trainables.priors.prior import Prior, RateEstimate, negative_entropy
+
+LARGEST_SHIFT = 5.0
+LOG_SCALES = (-5.0, 2.0)
+
+
+class ClampedAffineTransform(MonotonicAffineTransform):  # type: ignore[misc]  # zuko: no types
+    """x exp(a) + b with a and b cut off, as the published code has it: no gradient beyond."""
+
+    def __init__(self, shift: Tensor, scale: Tensor) -> None:
+        """With b = clamp(shift, ±5) and a = clamp(scale, -5, 2)."""
+        super().__init__(shift.clamp(-LARGEST_SHIFT, LARGEST_SHIFT), scale)
+        self.log_scale = scale.clamp(*LOG_SCALES)
+        self.scale = self.log_scale.exp()
 
 
 class FlowPrior(Prior):
     """A masked autoregressive flow, with an exact density."""
 
     def __init__(
-        self, config: FlowPriorConfig, latent_size: int, entropy_departure: float = 0.0
+        self,
+        config: FlowPriorConfig,
+        latent_size: int,
+        entropy_departure: float = 0.0,
+        *,
+        is_clamped: bool = False,
     ) -> None:
         """A flow of `num_transforms` steps, each with a masked MLP of `num_layers`.
 
@@ -30,6 +49,8 @@ class FlowPrior(Prior):
             config: its numbers.
             latent_size: number of dimensions of z.
             entropy_departure: what -H[q] is too high by, nats; zero but for the published code.
+            is_clamped: whether shifts and log scales are cut off as in the published code; they
+                are bounded smoothly by default, the log scales by ±log 1000.
         """
         super().__init__(latent_size)
         self.entropy_departure = entropy_departure
@@ -37,6 +58,7 @@ class FlowPrior(Prior):
             latent_size,
             transforms=config.num_transforms,
             hidden_features=[config.hidden_size] * config.num_layers,
+            univariate=ClampedAffineTransform if is_clamped else MonotonicAffineTransform,
         )
 
     def rate(

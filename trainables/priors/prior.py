@@ -77,6 +77,16 @@ class Prior(nn.Module, ABC):
         """The rate of each latent dimension in nats, where the prior factorises; else none."""
         return None
 
+    def measure_errors(self, z: Float[Tensor, "batch latent"], generator: torch.Generator) -> None:
+        """Measures anew what the prior keeps of its own errors; most keep nothing.
+
+        Weights that are an average of others were never trained, so nothing was observed of them.
+
+        Args:
+            z: samples of the posteriors of some images.
+            generator: the only source of noise.
+        """
+
     def auxiliary_loss(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, ""]:
         """What trains the prior alone, on detached z; zero for most."""
         return z.new_zeros(())

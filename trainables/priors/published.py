@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from trainables.config import DiffusionPriorConfig
+from trainables.config import NEWEST_REVISION, DiffusionPriorConfig
 from trainables.diffusion.chain import Chain
 from trainables.priors.diffusion import DiffusionPrior
 from trainables.priors.gaussian import GaussianPrior
@@ -39,10 +39,11 @@ class PublishedDiffusionPrior(DiffusionPrior):
         latent_size: int,
         chain: Chain | None = None,
         entropy_departure: float = 0.0,
+        revision: int = NEWEST_REVISION,
     ) -> None:
         """As its base; t is drawn uniformly, whatever the config says."""
         uniform = config.model_copy(update={"times": "uniform"})
-        super().__init__(uniform, latent_size, chain, entropy_departure)
+        super().__init__(uniform, latent_size, chain, entropy_departure, revision)
 
     def _cost(
         self,
