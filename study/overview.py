@@ -30,7 +30,7 @@ def show_space(spec: StudySpec, console: Console) -> None:
         console.print(f"variants: {', '.join(spec.variants)}", soft_wrap=True)
     console.print(_budget(spec))
     console.print(_models(spec))
-    for note in _chain_notes(spec):
+    for note in (*_chain_notes(spec), *_variance_notes(spec)):
         console.print(f"[yellow]note[/]: {note}", soft_wrap=True)
 
 
@@ -104,6 +104,12 @@ def _chain_notes(spec: StudySpec) -> list[str]:
     from study.chain import chain_notes
 
     return chain_notes(spec)
+
+
+def _variance_notes(spec: StudySpec) -> list[str]:
+    from study.variance import variance_notes
+
+    return variance_notes(spec)
 
 
 def _epoch_text(cost: "ModelCost") -> str:

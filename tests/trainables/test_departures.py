@@ -12,9 +12,12 @@ from trainables.config import (
     DiffusionPriorConfig,
     FlowPriorConfig,
     GaussianPriorConfig,
+    TrialConfig,
 )
 from trainables.priors import Prior, build_prior
 from trainables.priors.diffusion import DiffusionPrior
+from trainables.priors.flow import FlowPrior
+from trainables.vae import build_vae
 
 T = 30
 SHIFTED, WEIGHTED = Departures(index_shift=True), Departures(diffusion_weight=True)
@@ -256,3 +259,74 @@ def test_a_departure_that_does_not_go_with_the_config_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         build(diffusion(**options), departures)
+
+
+class Said(torch.nn.Module):
+    """A flow's network that says the same for every dimension: shift, log scale."""
+
+    def __init__(self, shift: float, log_scale: float) -> None:
+        super().__init__()
+        self.said = torch.tensor([shift, log_scale])
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.said.repeat(z.shape[-1]).expand(*z.shape[:-1], -1)
+
+
+@pytest.mark.parametrize(
+    ("said", "cut"), [((9.0, 1.0), (5.0, 1.0)), ((-9.0, 4.0), (-5.0, 2.0)),
+                      ((1.0, -8.0), (1.0, -5.0)), ((-0.5, 0.3), (-0.5, 0.3))],
+)  # fmt: skip
+def test_a_clamped_flow_cuts_its_shift_and_log_scale_off(
+    said: tuple[float, float], cut: tuple[float, float]
+) -> None:
+    config = FlowPriorConfig(hidden_size=16, num_layers=2, num_transforms=1)
+    clamped = build(config, Departures(flow_clamp=True))
+    assert isinstance(clamped, FlowPrior)
+    clamped.flow.transform.transforms[0].hyper = Said(*said)
+    shift, log_scale = cut
+    z = torch.randn(50, LATENT)
+    u = z.double() * math.exp(log_scale) + shift
+    expected = Normal(0.0, 1.0).log_prob(u).sum(-1) + LATENT * log_scale
+    torch.testing.assert_close(clamped.log_prob(z).double(), expected, rtol=1e-4, atol=1e-3)
+    samples = clamped.sample(20_000)
+    assert samples.mean().item() == pytest.approx(
+        -shift * math.exp(-log_scale), abs=0.05 * math.exp(-log_scale)
+    )
+
+
+def test_without_the_clamp_a_flow_bounds_its_log_scale_smoothly() -> None:
+    config = FlowPriorConfig(hidden_size=16, num_layers=2, num_transforms=1)
+    prior = build(config, Departures())
+    assert isinstance(prior, FlowPrior)
+    prior.flow.transform.transforms[0].hyper = Said(9.0, 0.0)
+    z = torch.zeros(1, LATENT)
+    expected = Normal(0.0, 1.0).log_prob(torch.tensor(9.0)) * LATENT
+    torch.testing.assert_close(prior.log_prob(z), expected.expand(1))
+
+
+def test_an_exponential_scale_is_exp_of_what_the_encoder_says() -> None:
+    values = {
+        "data": {"dataset": "digits"}, "latent_size": LATENT, "prior": {"kind": "gaussian"},
+        "network": {"num_channels": 2}, "max_epochs": 1,
+    }  # fmt: skip
+    x = torch.rand(4, 1, 8, 8) * 2 - 1
+    scales, said = [], None
+    for departures in ({}, {"exponential_scale": True}):
+        torch.manual_seed(0)
+        encoder = build_vae(
+            TrialConfig.model_validate(values | {"departures": departures})
+        ).encoder
+        said = encoder.head(encoder.features(x)).chunk(2, dim=-1)[1]
+        scales.append(encoder(x)[1])
+    assert said is not None
+    torch.testing.assert_close(scales[0], torch.nn.functional.softplus(said) + 1e-4)
+    torch.testing.assert_close(scales[1], said.exp())
+
+
+@pytest.mark.parametrize("name", ["flow_clamp", "exponential_scale"])
+def test_what_bounds_a_network_leaves_the_bound(name: str) -> None:
+    values = {
+        "data": {"dataset": "digits"}, "latent_size": LATENT, "prior": {"kind": "flow"},
+        "max_epochs": 1, "departures": {name: True},
+    }  # fmt: skip
+    assert TrialConfig.model_validate(values).has_bound

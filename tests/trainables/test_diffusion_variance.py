@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -16,7 +17,8 @@ from tests.trainables.known_diffusion import (
     with_linear_network,
 )
 from trainables.beta_schedule import build_beta_schedule
-from trainables.diffusion.reverse_variance import AnalyticVariance
+from trainables.config import BetaScheduleConfig
+from trainables.diffusion.reverse_variance import AnalyticVariance, variance_cost
 from trainables.priors.diffusion import DiffusionPrior
 
 
@@ -86,3 +88,24 @@ def test_a_learned_variance_stays_between_its_ends() -> None:
         assert torch.all(deviation.double().square() >= low * (1 - 1e-5))
         assert torch.all(deviation.double().square() <= schedule.betas[step.time - 1] * (1 + 1e-5))
         assert deviation.std() > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "num_steps", "nats"),
+    [("linear", 50, 2.22), ("linear", 100, 1.35), ("linear", 1000, 0.465), ("cosine", 50, 0.928)],
+)
+def test_the_posterior_variance_costs_what_no_network_can_save(
+    kind: Literal["linear", "cosine"], num_steps: int, nats: float
+) -> None:
+    schedule = build_beta_schedule(BetaScheduleConfig(kind=kind, num_steps=num_steps))
+    assert variance_cost("posterior", schedule) == pytest.approx(nats, abs=5e-3)
+    for variance in ("beta", "analytic", "learned"):
+        assert variance_cost(variance, schedule) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("variance", ["beta", "posterior"])
+def test_the_cost_of_a_variance_is_the_gap_of_the_best_network(variance: str) -> None:
+    config = diffusion(variance=variance)
+    gap = gap_to_the_standard_normal(with_linear_network(config), 50_000)
+    cost = variance_cost(variance, build_beta_schedule(config.beta_schedule))
+    assert_close_in_mean(gap, LATENT * cost)

@@ -9,6 +9,7 @@ from trainables.checkpoint import newest_checkpoint, read_history
 from trainables.config import DataConfig, TrialConfig
 from trainables.data import ImageDataset, load_dataset
 from trainables.held_out import held_out_score
+from trainables.level import x_from_levels
 from trainables.measurement import DivergenceError, Measurement
 from trainables.training import Trainer
 
@@ -325,3 +326,26 @@ def test_training_never_sees_validation_or_test_images(dataset: ImageDataset, ca
     two = run(Trainer(config("gaussian", rungs=[]), other, cache), 2)
     for name, weight in one.model.state_dict().items():
         assert torch.equal(weight, two.model.state_dict()[name])
+
+
+def test_averaged_weights_have_the_variance_of_their_own_errors(dataset: ImageDataset) -> None:
+    """They took over the errors of the weights that they are the average of."""
+    prior = PRIORS["diffusion"] | {"variance": "analytic"}
+    optimizer = {"learning_rate": 2e-2, "batch_size": 64, "ema_decay": 0.99}
+    values = config("diffusion", optimizer=optimizer, rungs=[]).model_dump() | {"prior": prior}
+    trainer = Trainer(TrialConfig.model_validate(values), dataset)
+    trainer.fit_epoch()
+    raw, average = trainer.model.prior, trainer.optimization.evaluated_model.prior
+    generator = torch.Generator().manual_seed(0)
+    q = trainer.optimization.evaluated_model.posterior(
+        x_from_levels(trainer.train_images, trainer.config.data, generator)
+    )
+    z, noise = q.sample(), torch.randn(8, *q.mean.shape, generator=generator)
+    t = torch.arange(1, 9)[:, None].expand(noise.shape[:2])
+    with torch.no_grad():
+        predicted = average.process.predict(average.process.noised(z, t, noise), t).noise
+    errors = (noise - predicted).square().mean((1, 2))
+    known = average.process.variance.mean_squared_error[1:]
+    torch.testing.assert_close(known, errors, rtol=0.1, atol=1e-3)
+    others = raw.process.variance.mean_squared_error[1:]
+    assert ((others - errors).abs() / errors).max() > 0.2

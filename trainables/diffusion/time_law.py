@@ -8,12 +8,13 @@ for any p. It varies least where p_t goes with the size of f_t, which is a weigh
 
     importance           p_t ∝ w_t                 as if the error were the same at every t
     matched, v           p_t ∝ w_t ᾱ_t             ε - ε̂ = alpha_t (v - v̂): every error shrinks so
-    matched, ε and x_0   half of that, half uniform
+    matched, ε and x_0   0.6 of that, 0.3 uniform, 0.1 as importance
     second moment        p_t ∝ √(mean of the last ten f_t²), and a thousandth uniform
 
 Under a cosine schedule w_T is 97 to 99 % of all w_t, while ᾱ_T is next to nothing. A network that
 predicts ε or x_0 does not bring its error at the ends down to what the best one leaves, so its law
-keeps a share of every t: no 1 / p_t exceeds twice that of a uniform law.
+keeps a share of every t, and one of those where a small error costs most. With the best network
+that takes its draw's deviation to at most 0.6 of uniform's from 8 dimensions on, in every schedule.
 
 Where one u in each of N equal parts of [0, 1] becomes a t (strata), every t has its share of N
 draws to within one. Second moment: Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 18.
@@ -43,9 +44,10 @@ def matched_shares(
         alphas_bar: ᾱ_t.
         uniform: shares of the uniform law.
     """
-    shares = weight * alphas_bar
-    shares = shares / shares.sum()
-    return shares if prediction == "v" else (shares + uniform / uniform.sum()) / 2
+    best, flat, steep = (
+        shares / shares.sum() for shares in (weight * alphas_bar, uniform, weight)
+    )
+    return best if prediction == "v" else 0.6 * best + 0.3 * flat + 0.1 * steep
 
 
 class TimeLaw(nn.Module):
@@ -108,7 +110,7 @@ class SecondMomentLaw(TimeLaw):
         num_times = len(self.times)
         self.register_buffer("history", torch.zeros(num_times, NUM_KEPT))
         self.register_buffer("counts", torch.zeros(num_times, dtype=torch.int64))
-        self.register_load_state_dict_post_hook(_follow_loaded_history)
+        self.register_load_state_dict_post_hook(_follow_loaded_history)  # type: ignore[no-untyped-call]  # torch: no types
 
     @torch.no_grad()
     def observe(self, t: Int[Tensor, " batch"], cost: Float[Tensor, " batch"]) -> None:
