@@ -11,7 +11,7 @@ _FIELDS = ("prior.variance", "prior.beta_schedule.kind", "prior.beta_schedule.nu
 
 
 def cost_text(prior: DiffusionPriorConfig) -> str:
-    """The variance's name and what it costs, as `posterior 2.22 nats a dimension (linear, T = 50)`.
+    """The variance and its cost, as in `posterior 2.22 nats a dimension (linear, T = 50)`.
 
     That is the bound's excess over the entropy of z_0 ~ N(0, 1) with the best network for it.
     """

@@ -13,8 +13,8 @@ for any p. It varies least where p_t goes with the size of f_t, which is a weigh
 
 Under a cosine schedule w_T is 97 to 99 % of all w_t, while ᾱ_T is next to nothing. A network that
 predicts ε or x_0 does not bring its error at the ends down to what the best one leaves, so its law
-keeps a share of every t, and one of those where a small error costs most. With the best network
-that takes its draw's deviation to at most 0.6 of uniform's from 8 dimensions on, in every schedule.
+keeps a share of every t, and one of those where a small error costs most. With the best network a
+draw then has at most 0.6 of the deviation under uniform t, from 8 dimensions on, in each schedule.
 
 Where one u in each of N equal parts of [0, 1] becomes a t (strata), every t has its share of N
 draws to within one. Second moment: Nichol & Dhariwal 2021, arXiv 2102.09672, eq. 18.
