@@ -59,7 +59,10 @@ def test_a_variant_that_changes_nothing_is_not_trained(spec: StudySpec) -> None:
     gaussian, flow = spec.cells()
     assert "entropy_constant" not in spec.variants_of(gaussian)
     assert "gaussian_kl" not in spec.variants_of(flow)
-    shared = {"exact", "published", "sum_of_squares", "gradient_clip", "plateau", "latent_widths"}
+    shared = {
+        "exact", "published", "sum_of_squares", "gradient_clip", "plateau", "latent_widths",
+        "exponential_scale",
+    }  # fmt: skip
     assert set(spec.variants_of(gaussian)) == shared | {"gaussian_kl"}
     assert set(spec.variants_of(flow)) == shared | {"entropy_constant"}
     assert spec.num_confirmed(gaussian) == 7
