@@ -13,7 +13,7 @@ from search_spaces import DatasetFacts, StudySpec, did_you_mean
 from trainables.config import KNOWN_FORMATS, DataConfig, TrialConfig
 from trainables.data import ImageDataset, found_format, load_dataset
 from trainables.error import InputError
-from trainables.evaluator import evaluator_for
+from trainables.evaluator import ready_evaluator
 from trainables.preparation import prepare_dataset
 from trainables.prepared_file import prepared_names
 from trainables.sources import DOWNLOADABLE
@@ -94,11 +94,21 @@ def load_datasets(spec: StudySpec, folder: Path) -> dict[str, ImageDataset]:
 
 
 def ready_fid(
-    spec: StudySpec, datasets: Mapping[str, ImageDataset], folder: Path
+    spec: StudySpec,
+    datasets: Mapping[str, ImageDataset],
+    folder: Path,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, dict[str, object]]:
     """Trains classifiers and computes reference statistics that are not cached yet.
 
-    Returns the protocol of the test FID, by data set.
+    Args:
+        spec: the study.
+        datasets: its images, by name.
+        folder: where prepared data lie.
+        tell: takes a line before each classifier beside that of the protocol.
+
+    Returns:
+        The protocol of the test FID, by data set.
 
     Raises:
         InputError: the feature extractor is not at hand, or has more features than images.
@@ -107,10 +117,7 @@ def ready_fid(
     torch.set_num_threads(spec.resources.cpus)
     protocols: dict[str, dict[str, object]] = {}
     for name, dataset in datasets.items():
-        evaluator = evaluator_for(_any_config(spec, name), dataset, folder)
-        evaluator.reference_features("test")
-        for reference in ("validation", "test"):
-            evaluator.reference_statistics(reference)
+        evaluator = ready_evaluator(_any_config(spec, name), dataset, folder, tell)
         protocols[name] = evaluator.protocol("test").as_dict()
     return protocols
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
     from study.dataset import check_names, find_datasets, load_datasets, parse_sources, ready_fid
     from study.preparation_bar import preparation_bar
 
+    tell = partial(console.print, highlight=False, soft_wrap=True)
     sources = parse_sources(options.sources)
     check_names(spec, sources, layout.data)
     make_folders(layout)
@@ -158,7 +160,7 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
             facts = find_datasets(spec, sources, layout.data, progress)
         spec = spec.with_datasets(facts)
         console.print("preparing the FID: features and statistics of the real images")
-        ready_fid(spec, load_datasets(spec, layout.data), layout.data)
+        ready_fid(spec, load_datasets(spec, layout.data), layout.data, tell)
     except InputError:
         discard_if_empty(layout)
         raise

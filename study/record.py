@@ -5,13 +5,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_spaces import Stratum
+from trainables.convergence import is_converged
 from trainables.measurement import Measurement
 
 Phase = Literal["search", "confirm"]
 State = Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
-TEST_PARTS = (
+FID_PARTS = (
     "reconstruction_fid", "aggregate_fid", "prior_hole", "fid_noise", "kid", "precision", "recall",
+    "real_fid",
 )  # fmt: skip
+BOUND_PARTS = (
+    "test_elbo", "test_rate", "test_distortion", "test_elbo_error", "evidence", "evidence_error",
+    "evidence_tenth", "effective_samples", "evidence_elbo", "looseness", "looseness_error",
+)  # fmt: skip
+TEST_PARTS = (*FID_PARTS, *BOUND_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,32 @@ class TestResult:
         reconstruction_fid: FID of the test images through encoder and decoder, one for each.
         aggregate_fid: FID of decoded draws from the posteriors of the train images.
         fid_noise: standard deviation of the test FID over draws of samples.
+        hole_fid: FID of the samples against as many decoded draws from the posteriors of the
+            train images; lower is better.
+        real_fid: FID of train images against the test split, as many as samples, as far as there
+            are: what a perfect model would have.
+        classifier_fids: the test FID with the features of each of several classifiers, trained
+            from different seeds; the first is that of the protocol. Empty where one was asked for.
+        test_elbo: the bound over the test split, nats per image; higher is better.
+        test_rate: its KL(q(z|x) || p(z)) or upper bound on it, nats per image; lower is better.
+        test_distortion: its E_q[-log p(x|z)], nats per image; lower is better.
+        test_elbo_error: standard error of test_elbo over images, nats.
+        evidence: importance-weighted estimate of log p(x) for the first test images, in
+            expectation never above it, nats per image; higher is better.
+        evidence_error: its standard error over images, nats.
+        evidence_tenth: the same estimate with a tenth of the samples, nats per image.
+        effective_samples: effective number of samples of an image's estimate, the median over
+            images; at most evidence_samples.
+        evidence_elbo: the bound for the same images, nats per image; higher is better.
+        looseness: evidence minus evidence_elbo, the bound's own part of an ELBO's gap, nats per
+            image; lower is tighter.
+        looseness_error: its standard error over images, nats.
+        evidence_samples: samples for each image.
+        evidence_images: how many images.
 
-    Ledgers of earlier versions lack the last six.
+    What concerns the bound is None where there is none, and the evidence where the config asks
+    for no images or the prior offers no weight. Ledgers of earlier versions, and trials of
+    revision 1, lack all from hole_fid on; the first versions all from kid on.
     """
 
     __test__ = False  # pytest: this is no test class
@@ -56,11 +87,43 @@ class TestResult:
     reconstruction_fid: float | None = None
     aggregate_fid: float | None = None
     fid_noise: float | None = None
+    hole_fid: float | None = None
+    real_fid: float | None = None
+    classifier_fids: tuple[float, ...] = ()
+    test_elbo: float | None = None
+    test_rate: float | None = None
+    test_distortion: float | None = None
+    test_elbo_error: float | None = None
+    evidence: float | None = None
+    evidence_error: float | None = None
+    evidence_tenth: float | None = None
+    effective_samples: float | None = None
+    evidence_elbo: float | None = None
+    looseness: float | None = None
+    looseness_error: float | None = None
+    evidence_samples: int | None = None
+    evidence_images: int | None = None
+
+    def __post_init__(self) -> None:
+        # A list where it came through JSON.
+        object.__setattr__(self, "classifier_fids", tuple(self.classifier_fids))
 
     @property
     def prior_hole(self) -> float | None:
-        """Test FID minus aggregate FID: what the prior misses of q(z); lower is better."""
+        """What the prior misses of q(z): hole_fid; lower is better.
+
+        Without one, as in revision 1, test FID minus aggregate FID.
+        """
+        if self.hole_fid is not None:
+            return self.hole_fid
         return None if self.aggregate_fid is None else self.test_fid - self.aggregate_fid
+
+    @property
+    def evidence_is_converged(self) -> bool | None:
+        """Whether more samples would hardly change the evidence; None where there is none."""
+        if self.evidence is None or self.evidence_tenth is None or self.effective_samples is None:
+            return None
+        return is_converged(self.evidence, self.evidence_tenth, self.effective_samples)
 
     def metrics(self) -> dict[str, float]:
         """Every number that there is, by name."""

@@ -1,11 +1,14 @@
-"""The one look at the test split, after everything is chosen: the test FID and its parts.
+"""The one look at the test split, after everything is chosen: the test FID, its parts, the bound.
 
     test FID        samples of the prior, decoded                  everything together
     aggregate FID   z ~ q(z), the train posteriors, decoded        a perfect prior would draw these
+    hole FID        samples against the aggregate's                what the prior misses of q(z)
     reconstruction  the test images through encoder and decoder    what the decoder loses
+    real FID        train images                                   a perfect model would have this
 
-The prior's hole is test FID - aggregate FID: both have the same number of samples, so that their
-biases cancel. The reconstructions are one for each test image.
+Samples and aggregate are of the same number, the reconstructions are one for each test image. All
+noise is the trial's own. Under revision 1 it is that of every trial, and the hole is the test FID
+minus the aggregate FID; there is no bound, and no real FID.
 """
 
 import math
@@ -14,12 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 from trainables.data import ImageDataset, as_tensor
+from trainables.evaluator import evaluator_for
+from trainables.evidence import estimate_evidence
 from trainables.measurement import DivergenceError
-from trainables.sampling import aggregate_images, reconstruct_images
+from trainables.sampling import aggregate_images, reconstruct_images, score_noise
 from trainables.training import Trainer
+from trainables.validation import validate
 
 NUM_DRAWS = 4
+Images = UInt8[Tensor, "num channels height width"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +45,29 @@ class HeldOutScore:
     reconstruction_fid: float
     aggregate_fid: float
     fid_noise: float
+    hole_fid: float | None = None
+    real_fid: float | None = None
+    classifier_fids: tuple[float, ...] = ()
+    test_elbo: float | None = None
+    test_rate: float | None = None
+    test_distortion: float | None = None
+    test_elbo_error: float | None = None
+    evidence: float | None = None
+    evidence_error: float | None = None
+    evidence_tenth: float | None = None
+    effective_samples: float | None = None
+    evidence_elbo: float | None = None
+    looseness: float | None = None
+    looseness_error: float | None = None
+    evidence_samples: int | None = None
+    evidence_images: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise DivergenceError(f"{name} is {value} on the test split")
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, float) and not math.isfinite(each):
+                    raise DivergenceError(f"{name} is {value} on the test split")
 
 
 def held_out_score(path: Path, dataset: ImageDataset, cache: Path | None = None) -> HeldOutScore:
@@ -55,40 +82,115 @@ def held_out_score(path: Path, dataset: ImageDataset, cache: Path | None = None)
         DivergenceError: a value is not finite.
     """
     trainer = Trainer.load(path, dataset, cache)
-    untrained = Trainer(trainer.config, dataset, cache)
-    scores = trainer.evaluator.scores(trainer.sample(trainer.config.fid.num_samples), "test")
+    config, evaluator = trainer.config, trainer.evaluator
+    samples = _samples(trainer, 0)
+    features, aggregate = (evaluator.features(each) for each in (samples, _aggregate(trainer)))
+    scores = evaluator.scores_of_features(features, "test")
+    later: dict[str, Any] = {} if config.revision == 1 else {
+        "hole_fid": evaluator.distance_between(features, aggregate),
+        "real_fid": evaluator.distance_of_real(dataset.train, "test"),
+        "classifier_fids": _classifier_fids(trainer, samples, scores.fid),
+        **_bound(trainer),
+        **_evidence(trainer),
+    }  # fmt: skip
     return HeldOutScore(
         test_fid=scores.fid,
-        untrained_fid=untrained.evaluate_fid("test"),
-        protocol=trainer.evaluator.protocol("test").as_dict(),
+        untrained_fid=_untrained_fid(trainer),
+        protocol=evaluator.protocol("test").as_dict(),
         kid=scores.kid,
         precision=scores.precision,
         recall=scores.recall,
         reconstruction_fid=_reconstruction_fid(trainer),
-        aggregate_fid=_aggregate_fid(trainer),
+        aggregate_fid=evaluator.distance_of_features(aggregate, "test"),
         fid_noise=_fid_noise(trainer, scores.fid),
+        **later,
     )
 
 
-def _reconstruction_fid(trainer: Trainer) -> float:
-    images = as_tensor(trainer.dataset.test).to(trainer.device)
-    with trainer.best_model() as model:
-        reconstructions = reconstruct_images(model, images, trainer.config.data)
-    return trainer.evaluator.distance_of_reconstructions(reconstructions, "test")
+def _samples(trainer: Trainer, draw: int, of: str = "trained") -> Images:
+    noise = score_noise(trainer.config, "samples", draw, of=of)
+    return trainer.sample(trainer.config.fid.num_samples, noise)
 
 
-def _aggregate_fid(trainer: Trainer) -> float:
+def _aggregate(trainer: Trainer) -> Images:
     config = trainer.config
     with trainer.best_model() as model:
-        samples = aggregate_images(
-            model, trainer.train_images, config.fid.num_samples, config.data
-        )
-    return trainer.evaluator.distance(samples, "test")
+        return aggregate_images(
+            model, trainer.train_images, config.fid.num_samples, config.data,
+            score_noise(config, "aggregate"),
+        )  # fmt: skip
+
+
+def _untrained_fid(trainer: Trainer) -> float:
+    untrained = Trainer(trainer.config, trainer.dataset, trainer.cache)
+    return trainer.evaluator.distance(_samples(untrained, 0, of="untrained"), "test")
+
+
+def _reconstruction_fid(trainer: Trainer) -> float:
+    noise = score_noise(trainer.config, "reconstructions")
+    with trainer.best_model() as model:
+        images = reconstruct_images(model, _test_images(trainer), trainer.config.data, noise)
+    return trainer.evaluator.distance_of_reconstructions(images, "test")
 
 
 def _fid_noise(trainer: Trainer, first: float) -> float:
     """Standard deviation of the FID over draws of samples, the first of them given."""
-    num_samples = trainer.config.fid.num_samples
-    others = (trainer.sample(num_samples, seed) for seed in range(1, NUM_DRAWS))
+    others = (_samples(trainer, draw) for draw in range(1, NUM_DRAWS))
     fids = [first, *(trainer.evaluator.distance(samples, "test") for samples in others)]
     return statistics.stdev(fids)
+
+
+def _classifier_fids(trainer: Trainer, samples: Images, first: float) -> tuple[float, ...]:
+    """The test FID with the features of each classifier, that of the protocol given."""
+    config = trainer.config
+    if config.fid.num_classifiers == 1:
+        return ()
+    evaluators = (
+        evaluator_for(config, trainer.dataset, trainer.cache, seed)
+        for seed in range(1, config.fid.num_classifiers)
+    )
+    return first, *(evaluator.distance(samples, "test") for evaluator in evaluators)
+
+
+def _bound(trainer: Trainer) -> dict[str, float]:
+    """The bound over the whole test split, nats per image."""
+    config = trainer.config
+    if not config.has_bound:
+        return {}
+    with trainer.best_model() as model:
+        bound = validate(
+            model, _test_images(trainer), config,
+            noise=score_noise(config, "bound"), with_collapse=False,
+        )  # fmt: skip
+    return {
+        "test_elbo": -(bound.rate + bound.distortion),
+        "test_rate": bound.rate,
+        "test_distortion": bound.distortion,
+        "test_elbo_error": bound.standard_error,
+    }
+
+
+def _evidence(trainer: Trainer) -> dict[str, float | None]:
+    """The importance-weighted estimate for the first test images, nats per image."""
+    config = trainer.config
+    with trainer.best_model() as model:
+        found = estimate_evidence(
+            model, _test_images(trainer), config, score_noise(config, "evidence")
+        )
+    if found is None:
+        return {}
+    return {
+        "evidence": found.estimate,
+        "evidence_error": found.standard_error,
+        "evidence_tenth": found.at_a_tenth,
+        "effective_samples": found.effective_samples,
+        "evidence_elbo": found.elbo,
+        "looseness": found.looseness,
+        "looseness_error": found.looseness_error,
+        "evidence_samples": found.num_samples,
+        "evidence_images": found.num_images,
+    }
+
+
+def _test_images(trainer: Trainer) -> Images:
+    return as_tensor(trainer.dataset.test).to(trainer.device)

@@ -1,4 +1,9 @@
-"""Images from a model, with noise that depends on a seed alone."""
+"""Images from a model, with noise that depends on named parts alone.
+
+What selects and what people look at has the noise of every trial, so that trials compare. A score
+at the test phase has the trial's own: noise that all seeds share shifts all of them alike, is in
+no deviation over seeds, and does not cancel between priors.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,6 +20,8 @@ from trainables.seed import derive_seed
 from trainables.vae import VAE
 
 BATCH = 500
+Noise = tuple[object, ...]
+SHARED_SAMPLES: Noise = ("samples", 0)
 
 
 @contextmanager
@@ -25,17 +32,34 @@ def random_stream(*parts: object) -> Iterator[None]:
         yield
 
 
+def score_noise(config: TrialConfig, *purpose: object, of: str = "trained") -> Noise:
+    """The parts of the random stream that a score at the test phase draws from.
+
+    Args:
+        config: of the trial; under revision 1 every trial has the same noise.
+        purpose: what is drawn.
+        of: the model that is scored, `trained` or `untrained`.
+    """
+    return purpose if config.revision == 1 else (config.seed, "test", of, *purpose)
+
+
 def sample_images(
-    model: VAE, num_samples: int, num_levels: int, seed: int = 0
+    model: VAE, num_samples: int, num_levels: int, noise: Noise = SHARED_SAMPLES
 ) -> UInt8[Tensor, "num channels height width"]:
     """Images on the CPU, quantised to levels; the same noise for every model of one latent size.
+
+    Args:
+        model: the VAE.
+        num_samples: how many images.
+        num_levels: of an image.
+        noise: the parts of their random stream; by default those of every trial.
 
     Raises:
         DivergenceError: a sampled value is not finite.
     """
     model.eval()
     sizes = [min(BATCH, num_samples - start) for start in range(0, num_samples, BATCH)]
-    with torch.no_grad(), random_stream("samples", seed):
+    with torch.no_grad(), random_stream(*noise):
         return torch.cat([_sample_batch(model, size, num_levels) for size in sizes])
 
 
@@ -52,19 +76,29 @@ def first_images(
     num_drawn = math.ceil(num_samples / BATCH) * BATCH
     if num_samples <= config.fid.num_samples:
         num_drawn = min(num_drawn, config.fid.num_samples)
-    return sample_images(model, num_drawn, config.data.format.num_levels, seed)[:num_samples]
+    noise = ("samples", seed)
+    return sample_images(model, num_drawn, config.data.format.num_levels, noise)[:num_samples]
 
 
 def reconstruct_images(
-    model: VAE, images: UInt8[Tensor, "num channels height width"], config: DataConfig
+    model: VAE,
+    images: UInt8[Tensor, "num channels height width"],
+    config: DataConfig,
+    noise: Noise = ("reconstructions",),
 ) -> UInt8[Tensor, "num channels height width"]:
     """Each image through encoder and decoder, quantised to levels: what the decoder loses.
+
+    Args:
+        model: the VAE.
+        images: in levels.
+        config: how levels become x.
+        noise: the parts of the dequantisation's random stream; by default those of every trial.
 
     Raises:
         DivergenceError: a value is not finite.
     """
     model.eval()
-    with torch.no_grad(), random_stream("reconstructions"):
+    with torch.no_grad(), random_stream(*noise):
         return _mapped(model.reconstruct, images, config)
 
 
@@ -73,6 +107,7 @@ def aggregate_images(
     images: UInt8[Tensor, "num channels height width"],
     num_samples: int,
     config: DataConfig,
+    noise: Noise,
 ) -> UInt8[Tensor, "num_samples channels height width"]:
     """Decoded draws of z ~ q(z), the mean of the images' posteriors: what a perfect prior draws.
 
@@ -81,12 +116,13 @@ def aggregate_images(
         images: whose posteriors q(z) is made of; each draw takes one of them.
         num_samples: how many draws.
         config: how levels become x.
+        noise: the parts of the draws' random stream.
 
     Raises:
         DivergenceError: a value is not finite.
     """
     model.eval()
-    with torch.no_grad(), random_stream("aggregate"):
+    with torch.no_grad(), random_stream(*noise):
         drawn = torch.randint(len(images), (num_samples,)).to(images.device)
         return _mapped(model.resample, images[drawn], config)
 

@@ -31,7 +31,13 @@ from trainables.likelihood import bits_per_dim
 from trainables.loss import build_gate, training_loss
 from trainables.measurement import DivergenceError, Measurement
 from trainables.optimization import Optimization
-from trainables.sampling import random_stream, sample_images
+from trainables.sampling import (
+    SHARED_SAMPLES,
+    Noise,
+    random_stream,
+    sample_images,
+    score_noise,
+)
 from trainables.seed import derive_seed
 from trainables.usage import Meter
 from trainables.vae import VAE, Elbo, build_vae
@@ -143,21 +149,25 @@ class Trainer:
         """Fréchet distance between samples of the best weights and a split; lower is better.
 
         Args:
-            reference: `validation`, or `test` for the one look at the end.
+            reference: `validation`, which selects, so that every trial has the same noise; or
+                `test` for the one look at the end, with the trial's own noise.
         """
-        samples = self.sample(self.config.fid.num_samples)
-        self.pictures |= sample_pictures(samples, self.epoch, self.dataset.num_levels)
+        is_score = reference == "test"
+        noise = score_noise(self.config, *SHARED_SAMPLES) if is_score else SHARED_SAMPLES
+        samples = self.sample(self.config.fid.num_samples, noise)
+        if not is_score:
+            self.pictures |= sample_pictures(samples, self.epoch, self.dataset.num_levels)
         distance = self.evaluator.distance(samples, reference)
         if not math.isfinite(distance):
             raise DivergenceError(f"the FID against {reference} is {distance}")
         return distance
 
     def sample(
-        self, num_samples: int, seed: int = 0
+        self, num_samples: int, noise: Noise = SHARED_SAMPLES
     ) -> UInt8[Tensor, "num channels height width"]:
-        """Images from the best weights, on the CPU; the same noise for every trial."""
+        """Images from the best weights, on the CPU; by default with the noise of every trial."""
         with self.best_model() as model:
-            return sample_images(model, num_samples, self.dataset.num_levels, seed)
+            return sample_images(model, num_samples, self.dataset.num_levels, noise)
 
     @contextmanager
     def best_model(self) -> Iterator[VAE]:

@@ -105,14 +105,24 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def evaluate(
-        self, x: Float[Tensor, "batch channels height width"], generator: torch.Generator
+        self,
+        x: Float[Tensor, "batch channels height width"],
+        generator: torch.Generator,
+        prior_generator: torch.Generator | None = None,
     ) -> Evaluation:
-        """The bound with little variance, for validation; all noise is the generator's."""
+        """The bound with little variance, for validation and test.
+
+        Args:
+            x: the images.
+            generator: the source of z's noise.
+            prior_generator: the source of the prior's own noise; by default it goes on with
+                `generator`.
+        """
         q = self.posterior(x)
         noise = torch.randn(q.mean.shape, generator=generator, device=x.device)
         z = q.base_dist.loc + q.base_dist.scale * noise
         return Evaluation(
-            rate=self.prior.evaluate_rate(q, z, generator),
+            rate=self.prior.evaluate_rate(q, z, prior_generator or generator),
             distortion=-self.likelihood(z).log_prob(x),
             posterior=q,
             z=z,

@@ -1,7 +1,13 @@
-"""The bound on the validation part, always with the same noise, so that trials compare."""
+"""The bound on a held-out part of the images.
 
+By default its noise is that of every trial, so that trials compare: x and z have the same whatever
+the prior draws, as each batch has a generator for each purpose. (Under revision 1 one generator
+runs through all of them, so that from the second batch on a prior's draws move those of x and z.)
+"""
+
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +27,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Means over the validation images, in nats per image; see `Measurement`."""
+    """Means over the images, in nats per image; see `Measurement`."""
 
     rate: float
     distortion: float
@@ -37,27 +43,51 @@ def validate(
     images: UInt8[Tensor, "num channels height width"],
     config: TrialConfig,
     *,
+    noise: Sequence[object] = ("validation",),
     with_collapse: bool = True,
 ) -> Validation:
-    """Evaluates the bound on all images, with noise that is that of every trial."""
-    generator = torch.Generator(images.device).manual_seed(derive_seed("validation"))
+    """Evaluates the bound on all images.
+
+    Args:
+        model: the VAE.
+        images: in levels.
+        config: of the trial.
+        noise: the parts of the random streams; by default those of every trial.
+        with_collapse: whether to measure how much of the latent space is in use, too.
+    """
     model.eval()
     batches = [
-        model.evaluate(x_from_levels(batch, config.data, generator), generator)
-        for batch in images.split(BATCH)
+        model.evaluate(x_from_levels(batch, config.data, of_x), of_z, of_prior)
+        for batch, (of_x, of_z, of_prior) in zip(
+            images.split(BATCH), _generators(config, images.device, noise), strict=False
+        )
     ]
     rates = torch.cat([batch.rate.total for batch in batches]).double()
     distortions = torch.cat([batch.distortion for batch in batches]).double()
-    noise = torch.cat([batch.rate.standard_error for batch in batches]).double()
+    prior_errors = torch.cat([batch.rate.standard_error for batch in batches]).double()
     losses = rates + distortions
     return Validation(
         rate=rates.mean().item(),
         distortion=distortions.mean().item(),
         standard_error=(losses.std() / math.sqrt(len(losses))).item(),
-        rate_noise=(noise.square().sum().sqrt() / len(noise)).item(),
+        rate_noise=(prior_errors.square().sum().sqrt() / len(prior_errors)).item(),
         rate_parts=_means([batch.rate.parts for batch in batches]),
         collapse=_collapse(batches, config.revision) if with_collapse else None,
     )
+
+
+def _generators(
+    config: TrialConfig, device: torch.device, noise: Sequence[object]
+) -> Iterator[tuple[torch.Generator, ...]]:
+    """Of each batch the generators for dequantisation, z, and what the prior draws."""
+
+    def seeded(*parts: object) -> torch.Generator:
+        return torch.Generator(device).manual_seed(derive_seed(*parts))
+
+    if config.revision == 1:
+        return itertools.repeat((seeded(*noise),) * 3)
+    purposes = ("x", "z", "prior")
+    return (tuple(seeded(*noise, batch, p) for p in purposes) for batch in itertools.count())
 
 
 def _means(parts: Sequence[dict[str, Tensor]]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from trainables.checkpoint import config_hash, write_atomically
 from trainables.config import TrialConfig
 from trainables.data import ImageDataset, load_dataset
 from trainables.error import InputError
-from trainables.evaluator import evaluator_for
+from trainables.evaluator import evaluator_for, ready_evaluator
 from trainables.seed import derive_seed
 
 FRESH = "reproduce"
@@ -162,11 +162,12 @@ def _early_judgement(row: Row, datasets: dict[str, ImageDataset], data: Path) ->
     """Readies the FID; where it is another one than promised, nothing needs to be trained."""
     torch.set_num_threads(row.environment.num_threads)
     _bring_classifiers(row, data)
-    evaluator = evaluator_for(row.export.config, datasets[_key(row)], data)
-    evaluator.reference_features("test")
-    for reference in ("validation", "test"):
-        evaluator.reference_statistics(reference)
-    return judge_protocol(row.promise, evaluator.protocol("test").as_dict())
+    config, dataset = row.export.config, datasets[_key(row)]
+    protocol = evaluator_for(config, dataset, data).protocol("test")
+    judgement = judge_protocol(row.promise, protocol.as_dict())
+    if judgement is None:
+        ready_evaluator(config, dataset, data)
+    return judgement
 
 
 def _bring_classifiers(row: Row, data: Path) -> None:

@@ -11,6 +11,7 @@ from search_spaces import StudySpec
 from study.dataset import check_names, find_datasets, load_datasets, ready_fid
 from trainables.config import ImageFormat
 from trainables.error import InputError
+from trainables.evaluator import evaluator_for
 from trainables.preparation import prepare_dataset
 
 
@@ -103,3 +104,18 @@ def test_a_prepared_set_needs_no_source(sources: dict[str, str], tmp_path: Path)
     check_names(spec_of("faces"), {}, folder)
     facts = find_datasets(spec_of("faces"), {}, folder, tell_nobody)
     assert list(facts) == ["faces"]
+
+
+def test_every_classifier_is_made_ready_before_trials_ask_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fid = {"num_samples": 100, "classifier_epochs": 1, "num_classifiers": 3}
+    spec, told = spec_of("digits", fid=fid), []
+    datasets = load_datasets(spec, tmp_path)
+    protocols = ready_fid(spec, datasets, tmp_path, told.append)
+    assert [line[-6:] for line in told] == ["2 of 3", "3 of 3"]
+    config = spec.trial_config(spec.cells()[0], {})
+    monkeypatch.setattr("trainables.fid.extractor.train_classifier", None)
+    evaluators = [evaluator_for(config, datasets["digits"], tmp_path, seed) for seed in range(3)]
+    assert evaluators[0].protocol("test").as_dict() == protocols["digits"]
+    assert len({evaluator.protocol("test").weights_sha256 for evaluator in evaluators}) == 3

@@ -11,6 +11,7 @@ from study.environment import Environment, current_environment
 from study.export.judgement import Obtained, Promise, judge
 from study.export.reproduction import find_rows, reproduce
 from study.export.rerun import Rerun, run_again
+from study.record import TEST_PARTS
 from trainables.data import load_dataset
 from trainables.error import InputError
 from trainables.training import Trainer
@@ -95,7 +96,7 @@ def test_a_seed_run_again_is_equal_also_when_it_was_interrupted(
     config = load_space("digits").trial_config(Stratum("digits", "flow", 4), {})
     dataset = load_dataset(config.data)
     first = run_again(rerun, dataset)
-    assert {"test_fid", "val_fid", "best_elbo", "aggregate_fid"} <= set(first.numbers)
+    assert {"test_fid", "val_fid", "best_elbo", *TEST_PARTS} <= set(first.numbers)
     cut = tmp_path / "cut"
     begun = Trainer.load(next((tmp_path / "first").glob("*/epoch-000002")), dataset)
     again = Trainer(begun.config, dataset, Path(rerun.data_folder))
@@ -108,7 +109,8 @@ def test_a_seed_run_again_is_equal_also_when_it_was_interrupted(
 
 @pytest.fixture
 def exported(tmp_path: Path) -> Path:
-    config = load_space("digits").trial_config(Stratum("digits", "flow", 8), {})
+    fid = ["fid.classifier_epochs=2", "fid.num_classifiers=2"]
+    config = load_space("digits", fid).trial_config(Stratum("digits", "flow", 8), {})
     path = tmp_path / "8.yaml"
     values = {
         "format": 2, "study": "one", "stratum": "digits/flow/8", "seeds": [1], "test_fid": [9.0],

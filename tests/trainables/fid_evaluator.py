@@ -12,7 +12,9 @@ CONFIG = FIDConfig(num_samples=359, classifier_epochs=2)
 RGB32 = ImageFormat(channels=3, size=32)
 
 
-def build(data: ImageDataset, cache: Path | None = None, **options: int) -> FIDEvaluator:
+def build(
+    data: ImageDataset, cache: Path | None = None, *, classifier_seed: int = 0, **options: int
+) -> FIDEvaluator:
     return build_fid_evaluator(
         CONFIG.model_copy(update=options),
         labelled=LabelledImages(data.train, data.train_labels, data.format, data.fingerprint),
@@ -20,6 +22,7 @@ def build(data: ImageDataset, cache: Path | None = None, **options: int) -> FIDE
         format=data.format,
         fingerprint=data.fingerprint,
         cache=cache,
+        classifier_seed=classifier_seed,
     )
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
+from trainables.beta_schedule import BetaSchedule, build_beta_schedule
 from trainables.config import DiffusionPriorConfig
 from trainables.diffusion.reverse_variance import AnalyticVariance
 from trainables.priors import build_prior
@@ -60,9 +61,12 @@ class LinearNetwork(nn.Module):
 
 
 def with_linear_network(
-    config: DiffusionPriorConfig, factor: float = 1.0, share: float = 0.5
+    config: DiffusionPriorConfig,
+    factor: float = 1.0,
+    share: float = 0.5,
+    latent_size: int = LATENT,
 ) -> DiffusionPrior:
-    prior = build(config)
+    prior = build(config, latent_size)
     is_learned = config.variance == "learned"
     prior.process.network = LinearNetwork(prior, factor, share if is_learned else None)
     return prior
@@ -90,3 +94,24 @@ def gap_to_the_standard_normal(prior: DiffusionPrior, num_images: int) -> torch.
     estimate = prior.evaluate_rate(q, q.sample(), torch.Generator().manual_seed(1))
     standard = Independent(Normal(torch.zeros_like(loc), torch.ones_like(scale)), 1)
     return estimate.total - kl_divergence(q, standard)
+
+
+def reverse_variance(
+    config: DiffusionPriorConfig, schedule: BetaSchedule, t: int, share: float | torch.Tensor
+) -> torch.Tensor:
+    """σ_t² as the config's words define it; `analytic` for the errors of an untouched prior."""
+    beta, tilde = schedule.betas[t - 1], schedule.posterior_variances[t - 1]
+    if config.variance in ("beta", "analytic") or (config.variance == "posterior" and t == 1):
+        return beta
+    if t == 1:
+        tilde = schedule.posterior_variances[1] if schedule.num_steps > 1 else beta
+    return tilde if config.variance == "posterior" else beta**share * tilde ** (1 - share)
+
+
+def marginal_variance(config: DiffusionPriorConfig, share: float = 0.5) -> float:
+    """Of p(z_0) in each dimension, where the chain has the network above at factor 1."""
+    schedule, variance = build_beta_schedule(config.beta_schedule), 1.0
+    for t in range(schedule.num_steps, 0, -1):
+        beta = schedule.betas[t - 1].item()
+        variance = (1 - beta) * variance + reverse_variance(config, schedule, t, share).item()
+    return variance

@@ -15,6 +15,7 @@ from tests.trainables.known_diffusion import (
     diffusion,
     gap_to_the_standard_normal,
     posterior,
+    reverse_variance,
     with_known_errors,
     with_linear_network,
 )
@@ -42,18 +43,6 @@ def chain_divergence(config: DiffusionPriorConfig, share: float) -> float:
         ratio = beta / reverse_variance(config, schedule, t, share).item()
         gap += (ratio - 1 - math.log(ratio)) / 2
     return LATENT * gap
-
-
-def reverse_variance(
-    config: DiffusionPriorConfig, schedule: BetaSchedule, t: int, share: float | torch.Tensor
-) -> torch.Tensor:
-    """σ_t² as the config's words define it; `analytic` for the errors of an untouched prior."""
-    beta, tilde = schedule.betas[t - 1], schedule.posterior_variances[t - 1]
-    if config.variance in ("beta", "analytic") or (config.variance == "posterior" and t == 1):
-        return beta
-    if t == 1:
-        tilde = schedule.posterior_variances[1] if schedule.num_steps > 1 else beta
-    return tilde if config.variance == "posterior" else beta**share * tilde ** (1 - share)
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.3])

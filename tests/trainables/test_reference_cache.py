@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from tests.trainables.fid_evaluator import build
+from trainables.classifier import RECIPE, save_classifier, train_classifier
 from trainables.data import ImageDataset, as_tensor
 from trainables.error import InputError
+from trainables.fid.protocol import values_hash
 
 
 def test_a_second_evaluator_gives_the_same_numbers_from_the_cache(
@@ -60,3 +62,28 @@ def test_a_damaged_cache_is_named(digits: ImageDataset, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(InputError, match=r"is damaged; remove it"):
         build(digits, tmp_path).reference_statistics("test")
+
+
+def test_classifiers_of_several_seeds_lie_beside_that_of_the_protocol(
+    digits: ImageDataset, tmp_path: Path
+) -> None:
+    """Whose file has the name and the bytes that it had when there was no other."""
+    build(digits, tmp_path)
+    made_of = {"data": digits.fingerprint, "epochs": 2, "recipe": RECIPE}
+    first = tmp_path / f"classifier-{values_hash(made_of)[:16]}.safetensors"
+    images, labels = as_tensor(digits.train), as_tensor(digits.train_labels)
+    save_classifier(train_classifier(images, labels, digits.format, 2), tmp_path / "expected")
+    assert first.read_bytes() == (tmp_path / "expected").read_bytes()
+    evaluators = [build(digits, tmp_path, classifier_seed=seed) for seed in (0, 1, 2)]
+    assert len({e.protocol("test").weights_sha256 for e in evaluators}) == 3
+    assert len(list(tmp_path.glob("classifier-*"))) == 3
+    samples = as_tensor(digits.validation)
+    assert len({evaluator.distance(samples, "test") for evaluator in evaluators}) == 3
+
+
+def test_the_classifier_of_a_seed_is_trained_once(
+    digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = build(digits, tmp_path, classifier_seed=3).protocol("test")
+    monkeypatch.setattr("trainables.fid.extractor.train_classifier", None)
+    assert build(digits, tmp_path, classifier_seed=3).protocol("test") == before

@@ -3,9 +3,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
-from torch.distributions import Independent, MultivariateNormal, Normal
 
+from tests.trainables.linear_model import LinearEncoder, LinearLikelihood
 from trainables.config import (
     BetaScheduleConfig,
     DataConfig,
@@ -18,7 +17,6 @@ from trainables.config import (
     PriorConfig,
     TrialConfig,
 )
-from trainables.likelihood import Likelihood
 from trainables.priors.gaussian import GaussianPrior
 from trainables.vae import VAE, Evaluation, build_vae
 
@@ -163,42 +161,13 @@ def test_the_weights_are_all_that_a_checkpoint_needs(prior: PriorConfig) -> None
     assert torch.equal(*values)
 
 
-class LinearLikelihood(Likelihood):
-    """x = W z + noise, whose evidence is known."""
-
-    def __init__(self, scale: float) -> None:
-        super().__init__(nn.Identity())
-        self.weight, self.scale = torch.randn(12, 3) / 2, scale
-
-    def mean(self, z: torch.Tensor) -> torch.Tensor:
-        return (z @ self.weight.T).reshape(-1, 3, 2, 2)
-
-    def forward(self, z: torch.Tensor) -> Independent:
-        return Independent(Normal(self.mean(z), self.scale), 3)
-
-
-class LinearEncoder(nn.Module):
-    """A posterior that is near the true one, and not it."""
-
-    def __init__(self, likelihood: LinearLikelihood) -> None:
-        super().__init__()
-        weight, scale = likelihood.weight, likelihood.scale
-        self.covariance = (torch.eye(3) + weight.T @ weight / scale**2).inverse()
-        self.weight = self.covariance @ weight.T / scale**2
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        loc = x.flatten(1) @ self.weight.T
-        return loc, self.covariance.diagonal().sqrt().expand_as(loc) * 1.2
-
-
 @torch.no_grad()
 def test_the_bounds_of_a_linear_model_lie_below_its_evidence() -> None:
     torch.manual_seed(0)
-    likelihood = LinearLikelihood(0.5)
-    vae = VAE(LinearEncoder(likelihood), likelihood, GaussianPrior(3))
+    likelihood = LinearLikelihood(torch.randn(12, 3) / 2, scale=0.5)
+    vae = VAE(LinearEncoder(likelihood, stretch=1.2), likelihood, GaussianPrior(3))
     x = likelihood(torch.randn(200, 3)).sample()
-    covariance = likelihood.weight @ likelihood.weight.T + 0.25 * torch.eye(12)
-    evidence = MultivariateNormal(torch.zeros(12), covariance).log_prob(x.flatten(1))
+    evidence = likelihood.evidence(x)
     q = vae.posterior(x)
     z = q.sample((200,))
     log_p = [likelihood(each).log_prob(x) + vae.prior.log_prob(each) for each in z]

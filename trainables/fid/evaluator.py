@@ -1,12 +1,13 @@
 """How near samples are to one data set under one protocol; references are cached by its hash."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from numpy.random import default_rng
 from torch import Tensor
 
 from trainables.config import FIDConfig, ImageFormat, check_num_images
@@ -27,7 +28,9 @@ from trainables.fid.protocol import FIDProtocol
 
 ROWS_AT_A_TIME = 5000
 QUANTISATION = "nearest level, uint8"
+TRAIN = "train"
 Array = UInt8[np.ndarray, "_ channels height width"]
+Features = Float[Tensor, "_ features"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +74,53 @@ class FIDEvaluator:
         Raises:
             InputError: the number of samples is not the protocol's, or no split has this name.
         """
+        return self.distance_of_features(self.features(samples), reference)
+
+    def features(self, samples: Images) -> Float[Tensor, "num features"]:
+        """Features of a model's samples, on the CPU.
+
+        Raises:
+            InputError: the number of samples is not the protocol's.
+        """
         self._check_count(len(samples), self._num_samples)
-        return self._distance(self._extractor.features(samples), reference)
+        return self._extractor.features(samples)
+
+    def distance_of_features(self, features: Features, reference: str) -> float:
+        """Fréchet distance between samples, by their features, and a split; lower is better."""
+        return frechet_distance(feature_statistics(features), self.reference_statistics(reference))
+
+    def distance_between(self, features: Features, others: Features) -> float:
+        """Fréchet distance between two sets of samples, by their features; lower is better."""
+        return frechet_distance(feature_statistics(features), feature_statistics(others))
+
+    def distance_of_real(self, images: Array, reference: str) -> float:
+        """Fréchet distance between real images and a split: what a perfect model would have.
+
+        Args:
+            images: of the train part; as many are drawn, the same ones whenever it is asked for,
+                as the protocol has samples, or all where they are fewer.
+            reference: the split.
+
+        Raises:
+            InputError: no split has this name.
+        """
+        count = min(self._num_samples, len(images))
+        protocol = replace(self.protocol(reference), reference=TRAIN, num_reference_images=count)
+        statistics = self._cache.statistics(protocol)
+        if statistics is None:
+            drawn = np.sort(default_rng(0).permutation(len(images))[:count])
+            statistics = feature_statistics(self._features_of(images[drawn]))
+            self._cache.keep_statistics(statistics, protocol)
+        return frechet_distance(statistics, self.reference_statistics(reference))
 
     def distance_of_reconstructions(self, images: Images, reference: str) -> float:
-        """Likewise of one image for each of a split's: their number is that of the split.
+        """The distance of one image for each of a split's: their number is that of the split.
 
         Raises:
             InputError: their number is another, or no split has this name.
         """
         self._check_count(len(images), self.protocol(reference).num_reference_images)
-        return self._distance(self._extractor.features(images), reference)
+        return self.distance_of_features(self._extractor.features(images), reference)
 
     def scores(self, samples: Images, reference: str) -> SampleScores:
         """Every distance between samples and a reference split.
@@ -89,11 +128,18 @@ class FIDEvaluator:
         Raises:
             InputError: the number of samples is not the protocol's, or no split has this name.
         """
-        self._check_count(len(samples), self._num_samples)
-        features, target = self._extractor.features(samples), self.reference_features(reference)
+        return self.scores_of_features(self.features(samples), reference)
+
+    def scores_of_features(self, features: Features, reference: str) -> SampleScores:
+        """Every distance between samples, by their features, and a reference split.
+
+        Raises:
+            InputError: no split has this name.
+        """
+        target = self.reference_features(reference)
         covered = coverage(features, target)
         return SampleScores(
-            fid=self._distance(features, reference),
+            fid=self.distance_of_features(features, reference),
             kid=kernel_distance(features, target),
             precision=covered.precision,
             recall=covered.recall,
@@ -148,10 +194,6 @@ class FIDEvaluator:
             neighbourhood=NEIGHBOURHOOD,
         )
 
-    def _distance(self, features: Float[Tensor, "num features"], reference: str) -> float:
-        target = self.reference_statistics(reference)
-        return frechet_distance(feature_statistics(features), target)
-
     def _check_count(self, count: int, needed: int) -> None:
         if count != needed:
             raise InputError(
@@ -173,6 +215,7 @@ def build_fid_evaluator(
     format: ImageFormat,
     fingerprint: str,
     cache: Path | None = None,
+    classifier_seed: int = 0,
 ) -> FIDEvaluator:
     """The FID that a config asks for, on one data set.
 
@@ -183,6 +226,8 @@ def build_fid_evaluator(
         format: what the images look like.
         fingerprint: of the data set.
         cache: folder for classifiers and statistics; computed anew without it.
+        classifier_seed: that a classifier is trained from, if that is the extractor; 0 is that of
+            the protocol.
 
     Raises:
         InputError: the extractor's weights are missing, or do not fit the images.
@@ -192,12 +237,16 @@ def build_fid_evaluator(
         check_num_images(config, format, what, count)
     if cache:
         cache.mkdir(parents=True, exist_ok=True)
-    extractor = _build_extractor(config, labelled, format, cache)
+    extractor = _build_extractor(config, labelled, format, cache, classifier_seed)
     return FIDEvaluator(extractor, config.num_samples, references, format, fingerprint, cache)
 
 
 def _build_extractor(
-    config: FIDConfig, labelled: LabelledImages | None, image: ImageFormat, cache: Path | None
+    config: FIDConfig,
+    labelled: LabelledImages | None,
+    image: ImageFormat,
+    cache: Path | None,
+    classifier_seed: int,
 ) -> Extractor:
     match config.features:
         case "inception":
@@ -206,4 +255,4 @@ def _build_extractor(
             return PixelFeatures(image)
         case "classifier":
             assert labelled is not None
-            return ClassifierFeatures(config, labelled, image, cache)
+            return ClassifierFeatures(config, labelled, image, cache, classifier_seed)

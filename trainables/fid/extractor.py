@@ -89,7 +89,12 @@ class ClassifierFeatures(Extractor):
     size = CLASSIFIER_FEATURES
 
     def __init__(
-        self, config: FIDConfig, labelled: LabelledImages, image: ImageFormat, cache: Path | None
+        self,
+        config: FIDConfig,
+        labelled: LabelledImages,
+        image: ImageFormat,
+        cache: Path | None,
+        seed: int = 0,
     ) -> None:
         """Takes the classifier from the cache, or trains it.
 
@@ -98,6 +103,7 @@ class ClassifierFeatures(Extractor):
             labelled: what on.
             image: what the images of the FID look like; another size is resized.
             cache: where classifiers are kept.
+            seed: that it is trained from.
 
         Raises:
             InputError: there are no labels, or the classifier sees other colours than the FID has.
@@ -106,7 +112,7 @@ class ClassifierFeatures(Extractor):
         self.name = f"classifier of {labelled.name}" if labelled.name else "classifier"
         self._size = labelled.format.size
         self.resize = "none" if image.size == self._size else f"{self._size}, {RESIZE}"
-        self._classifier = _classifier(config.classifier_epochs, labelled, cache)
+        self._classifier = _classifier(config.classifier_epochs, labelled, cache, seed)
         self.weights_sha256 = _weights_hash(self._classifier.state_dict())
 
     def features(self, images: Images) -> Float[Tensor, "num features"]:
@@ -127,15 +133,18 @@ def _refuse_other_colours(labelled: LabelledImages, image: ImageFormat) -> None:
         )
 
 
-def _classifier(epochs: int, labelled: LabelledImages, cache: Path | None) -> Classifier:
-    key = values_hash({"data": labelled.fingerprint, "epochs": epochs, "recipe": RECIPE})[:16]
+def _classifier(
+    epochs: int, labelled: LabelledImages, cache: Path | None, seed: int
+) -> Classifier:
+    made_of = {"data": labelled.fingerprint, "epochs": epochs, "recipe": RECIPE}
+    key = values_hash(made_of | ({"seed": seed} if seed else {}))[:16]
     path = cache / f"classifier-{key}.safetensors" if cache else None
     if path and path.is_file():
         return load_classifier(path, labelled.format)
     # Copies: torch takes no array that is read-only or runs backwards.
     images = torch.from_numpy(np.array(labelled.images))
     labels = torch.from_numpy(np.array(labelled.labels))
-    classifier = train_classifier(images, labels, labelled.format, epochs)
+    classifier = train_classifier(images, labels, labelled.format, epochs, seed)
     if path:
         save_classifier(classifier, path)
     return classifier

@@ -34,6 +34,7 @@ from trainables.diffusion.chain import Chain, exact_chain
 from trainables.diffusion.reverse_process import ReverseProcess
 from trainables.diffusion.step import build_steps
 from trainables.diffusion.time_law import SecondMomentLaw, TimeLaw, matched_shares
+from trainables.diffusion.trajectory import trajectory_log_weight
 from trainables.priors.prior import Prior, RateEstimate, negative_entropy
 
 LATER_STRATA = 8
@@ -66,6 +67,7 @@ class DiffusionPrior(Prior):
         super().__init__(latent_size)
         chain = chain or exact_chain(config.beta_schedule)
         self.entropy_departure = entropy_departure
+        self.schedule = chain.schedule
         self.end_signal = chain.schedule.end_signal
         self.training_lag = chain.training_lag
         self.process = ReverseProcess(config, chain.schedule, latent_size)
@@ -114,6 +116,12 @@ class DiffusionPrior(Prior):
         half_difference = (cost[..., 0] - cost[..., 1]) / 2
         total = torch.stack([*parts.values()]).sum(0)
         return RateEstimate(total, parts, half_difference.square().sum(1).sqrt())
+
+    def log_weight(
+        self, z: Float[Tensor, "batch latent"], generator: torch.Generator
+    ) -> Float[Tensor, " batch"]:
+        """Log p(z_{0…T}) - log q(z_{1…T} | z_0) along one drawn trajectory, in nats."""
+        return trajectory_log_weight(self.process, self.schedule, z, generator)
 
     def auxiliary_loss(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, ""]:
         """What trains the denoiser under `simple`, the mean over the batch; else zero."""

@@ -73,6 +73,20 @@ class Prior(nn.Module, ABC):
         """
         return RateEstimate.exact(rate=self.rate(q, z))
 
+    def log_weight(
+        self, z: Float[Tensor, "batch latent"], generator: torch.Generator
+    ) -> Float[Tensor, " batch"] | None:
+        """Log of an unbiased estimate of p(z), in nats; none where the prior offers none.
+
+        A prior with an exact `log_prob` has it here.
+
+        Args:
+            z: where.
+            generator: the only source of noise.
+        """
+        log_prob = getattr(self, "log_prob", None)
+        return None if log_prob is None else log_prob(z)
+
     def rate_by_dimension(self, q: Independent[Normal]) -> Float[Tensor, "batch latent"] | None:
         """The rate of each latent dimension in nats, where the prior factorises; else none."""
         return None
