@@ -137,9 +137,7 @@ def show_protocols_of(layout: Layout, console: Console) -> None:
     show_protocols(layout, sound_table(spec, records)[0], records, console)
 
 
-def tell_rivals(
-    study: str, rivals: Mapping[Stratum, tuple[str, ...]], console: Console
-) -> None:
+def tell_rivals(study: str, rivals: Mapping[Stratum, tuple[str, ...]], console: Console) -> None:
     """Says where a search that was extended found a better config than the tested one."""
     for stratum, keys in rivals.items():
         console.print(
