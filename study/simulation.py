@@ -8,8 +8,9 @@ is its learning curve. The FID of a config of family f after epoch t is
 
 with q the config's own, drawn by its seed, ε standard normal, drawn by seed and epoch, and η
 standard normal, drawn by config and seed, the same on the validation and the test part: what a
-model owes to its seed it keeps. An epoch takes `seconds`. Within a family curves of one tau never cross; with `crossing` each config's
-tau is multiplied by a factor from [1/2, 2], and what leads early may lose.
+model owes to its seed it keeps. An epoch takes `seconds`. Within a family curves of one tau never
+cross; with `crossing` each config's tau is multiplied by a factor from [1/2, 2], and what leads
+early may lose.
 """
 
 import heapq
