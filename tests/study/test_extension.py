@@ -168,9 +168,7 @@ def test_a_trial_killed_while_it_was_asked_outlives_an_extension(url: str, lost:
     walk.run_until(lambda s: s.phase == "search" and s.number == 1)
     arm(walk.ledger, 1, "before", spare=lambda log: _SHOWS[lost] not in log)
     with pytest.raises(KilledError):
-        while walk.under_way:
-            walk.advance(next(iter(walk.under_way)))
-        walk.run()
+        walk.finish()
     walk.spec = small("budget.trials_per_stratum=15", "strata.prior=gaussian")
     walk.restart()
     (known,) = walk.run().strata.values()

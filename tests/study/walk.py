@@ -105,6 +105,12 @@ class Walk:
                 self.advance(ray_trial_id)
         return self.ledger.facts()
 
+    def finish(self) -> LedgerFacts:
+        """What is under way, and then the rest of the study."""
+        while self.under_way:
+            self.advance(next(iter(self.under_way)))
+        return self.run()
+
     def run_with_restarts(self) -> None:
         """The same with a new driver after every step."""
         while not self.ledger.is_finished:

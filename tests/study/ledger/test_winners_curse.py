@@ -1,4 +1,4 @@
-"""What chose a config is not its result, so the result is not too good by the luck of its seeds."""
+"""What chose a config is not its result, which owes nothing to the luck of the choice."""
 
 import statistics
 
