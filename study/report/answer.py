@@ -99,9 +99,9 @@ def _fid(cell: Cell) -> str:
 
 def _listed(table: Table) -> str:
     """The empty cells, each with the reason; of a further selection with its criterion."""
-    first = {id(cell) for cell in (*table.cells, *table.variants)}
+    further = set(map(id, table.further_selections))
     words = [
-        f"{cell.stratum}{'' if id(cell) in first else f' by {cell.selection}'} ({cell.status})"
+        f"{cell.stratum}{f' by {cell.selection}' if id(cell) in further else ''} ({cell.status})"
         for cell in table.empty_cells
     ]
     return ", ".join(words)

@@ -203,7 +203,8 @@ def build_cell(
     status = search_status(search, num_trials) or confirm_status(
         confirm, criterion, spec.confirm.num_seeds
     )
-    return Cell(stratum, search, confirm, chosen, *status, variant, criterion)
+    shown = "fid" if variant else criterion  # nothing selects among variants
+    return Cell(stratum, search, confirm, chosen, *status, variant, shown)
 
 
 def merge_repeats(repeats: Sequence[Cell]) -> Cell:

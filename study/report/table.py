@@ -35,11 +35,15 @@ class Table:
     selections: tuple[Cell, ...] = ()
 
     @property
-    def every_cell(self) -> tuple[Cell, ...]:
-        """The cells, the variants, and the selections that are none of the cells."""
+    def further_selections(self) -> tuple[Cell, ...]:
+        """The selections that are none of the cells."""
         shown = set(map(id, self.cells))
-        others = (cell for cell in self.selections if id(cell) not in shown)
-        return (*self.cells, *self.variants, *others)
+        return tuple(cell for cell in self.selections if id(cell) not in shown)
+
+    @property
+    def every_cell(self) -> tuple[Cell, ...]:
+        """The cells, the variants, and the further selections."""
+        return (*self.cells, *self.variants, *self.further_selections)
 
     @property
     def empty_cells(self) -> tuple[Cell, ...]:

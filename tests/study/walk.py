@@ -79,7 +79,8 @@ class Walk:
         suggestion, epochs = self.under_way[ray_trial_id]
         if suggestion.phase == "test":
             del self.under_way[ray_trial_id]
-            self.ledger.close(ray_trial_id, "COMPLETE", test={"test_fid": 30.0})
+            test = {"test_fid": 30.0, "untrained_fid": 400.0, "protocol": {}}
+            self.ledger.close(ray_trial_id, "COMPLETE", test=test)
             self.tests[f"{suggestion.stratum}/{suggestion.number}"] += 1
             return
         epoch = epochs.pop(0)
