@@ -116,7 +116,7 @@ class Progress:
         row = self.rows[Stratum.parse(suggestion.stratum)]
         words = [f"[{self.num_done}/{self.num_planned}]".ljust(9), suggestion.phase.ljust(7)]
         words += [
-            suggestion.stratum.ljust(22),
+            suggestion.stratum.ljust(max(22, *(len(str(stratum)) for stratum in self.rows))),
             f"#{suggestion.number}".ljust(4),
             ended.state.ljust(8),
         ]
