@@ -1,10 +1,11 @@
 """How much a study may spend: trials and epochs, seeds, and what one trial takes of a machine."""
 
 import itertools
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
+from search_spaces.listed import AS_LIST
 from trainables.config import Fraction, Frozen
 
 
@@ -30,12 +31,22 @@ class BudgetSpec(Frozen):
         return tuple(itertools.takewhile(lambda epoch: epoch < self.max_epochs, powers))
 
 
+Criterion = Literal["fid", "elbo"]
+
+
 class ConfirmSpec(Frozen):
-    """How the best configs of each stratum are trained again, without pruning."""
+    """How the best configs of each stratum are trained again, without pruning.
+
+    Each criterion of `by` has the best `num_configs` of the search as its candidates and chooses
+    one: `fid` by validation FID, `elbo` by the best validation ELBO, each as a mean over seeds. A
+    table shows the choice of the first criterion. `num_seeds` seeds of a chosen config are
+    tested; with several candidates, as many seeds of each are trained before to choose by.
+    """
 
     num_configs: PositiveInt = 1
     num_seeds: PositiveInt = 3
     max_epochs: PositiveInt | None = None
+    by: Annotated[tuple[Criterion, ...], *AS_LIST] = ("fid",)
 
 
 class ResourcesSpec(Frozen):

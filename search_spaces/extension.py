@@ -13,7 +13,7 @@ from trainables.error import InputError
 # Fields without a bearing on what a trial finds, or on how it compares.
 _FREE = ("description", "resources", "search.sampler", "plugins")
 # Whole numbers that may grow, and lists that may get longer.
-_GROWING = ("budget.trials_per_stratum", "confirm.num_seeds")
+_GROWING = ("budget.trials_per_stratum", "confirm.num_seeds", "search.num_repeats")
 _LENGTHENING = ("strata.dataset", "strata.prior", "strata.latent_size")
 _ABSENT = object()
 
@@ -22,9 +22,9 @@ def check_extension(before: StudySpec, after: StudySpec) -> None:
     """Refuses a change that would make old trials incomparable with new ones.
 
     Free are the description, the resources and the sampler; more trials, more confirm seeds, more
-    strata and wider intervals are an extension; fields of priors, domains and data sets that no
-    stratum had may come. Choices stay as they are, since Optuna compares no trials of one
-    study across different lists of choices.
+    repeats, more strata and wider intervals are an extension; fields of priors, domains and data
+    sets that no stratum had may come. Choices stay as they are, since Optuna compares no trials of
+    one study across different lists of choices.
 
     Raises:
         InputError: another field changed, or one of these in the other direction.

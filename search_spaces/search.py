@@ -76,7 +76,9 @@ Pruner = Annotated[
 
 
 class SearchSpec(Frozen):
-    """Sampler and pruner of every stratum's search.
+    """Sampler and pruner of every stratum's search, and how often it is repeated.
+
+    A repeat searches, confirms and tests anew, with seeds of its own: the luck of the search.
 
     Whatever the pruner, it is asked at the rungs alone, nothing is stopped before
     `budget.min_peers` others have passed there, and control trials are never stopped.
@@ -84,3 +86,4 @@ class SearchSpec(Frozen):
 
     sampler: Sampler = TPESpec(kind="tpe")
     pruner: Pruner = ASHASpec(kind="asha")
+    num_repeats: PositiveInt = 1

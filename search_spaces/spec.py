@@ -128,6 +128,11 @@ class StudySpec(Frozen):
         """The strata of the study, in the order of the table."""
         return list(itertools.starmap(Stratum, self._product()))
 
+    def searches(self) -> list[Stratum]:
+        """The strata with their repeats, each of which is searched, confirmed and tested."""
+        repeats = range(self.search.num_repeats)
+        return [Stratum(*axes, repeat) for repeat in repeats for axes in self._product()]
+
     def _product(self) -> Iterator[tuple[str, str, int]]:
         axes = self.strata
         return itertools.product(axes.dataset, axes.prior, axes.latent_size)
@@ -163,7 +168,7 @@ class StudySpec(Frozen):
         return {name: self.variants[name] for name in configs}
 
     def num_confirmed(self, stratum: Stratum) -> int:
-        """How many configs the stratum trains again over the confirm seeds."""
+        """How many configs of a stratum are trained again, for each criterion that chooses."""
         if self.variants:
             return len(self.variants_of(stratum))
         return self.confirm.num_configs if self.budget.trials_per_stratum else 1
@@ -227,6 +232,12 @@ class StudySpec(Frozen):
                 "variants are trained without a search, so budget.trials_per_stratum needs to be"
                 f" 0 beside them, got {num_trials}"
             )
+        if self.search.num_repeats > 1 and not num_trials:
+            raise ValueError(
+                f"search.num_repeats is {self.search.num_repeats}, but without a search"
+                " (budget.trials_per_stratum is 0) there is nothing to repeat; confirm.num_seeds"
+                " gives more seeds"
+            )
         return self
 
     @model_validator(mode="after")
@@ -236,6 +247,22 @@ class StudySpec(Frozen):
         for prior in sorted(kinds):
             for dataset in self.strata.dataset:
                 self._try_stratum(Stratum(dataset, prior, self.strata.latent_size[0]))
+        return self
+
+    @model_validator(mode="after")
+    def _elbo_chooses_where_there_is_one(self) -> Self:
+        if "elbo" not in self.confirm.by:
+            return self
+        if self.revision == 1:
+            raise ValueError("confirm.by elbo came with revision 2, and this is revision 1")
+        for stratum in self.cells():
+            for name, overrides in (self.variants or {"": {}}).items():
+                if not self.trial_config(stratum, overrides).has_bound:
+                    where = f"variant {name}" if name else stratum.prior
+                    raise ValueError(
+                        "confirm.by elbo needs a bound on log p(x) everywhere, and"
+                        f" {where} (objective {self.objective}) departs from it; leave elbo out"
+                    )
         return self
 
     def _try_stratum(self, stratum: Stratum) -> None:

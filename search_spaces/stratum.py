@@ -1,42 +1,40 @@
-"""A stratum, one cell of the table, and the axes whose product the strata are."""
+"""A stratum, one cell of the table or a repeat of its search, and the axes of the table."""
 
 from dataclasses import dataclass
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticKnownError
 
+from search_spaces.listed import AS_LIST
 from trainables.config import Frozen, Slug, prior_kinds
 
-Value = TypeVar("Value")
+_REPEAT = "repeat-"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stratum:
-    """One cell of the table: dataset × prior × latent size."""
+    """One cell of the table, dataset × prior × latent size, or a repeat of its search.
+
+    Everything of a repeat goes by its name, so repeat 0 is the stratum as it is without repeats.
+    """
 
     dataset: str
     prior: str
     latent_size: int
+    repeat: int = 0
 
     def __str__(self) -> str:
-        return f"{self.dataset}/{self.prior}/{self.latent_size}"
+        """`digits/flow/8`, and `digits/flow/8/repeat-1` of a repeat."""
+        name = f"{self.dataset}/{self.prior}/{self.latent_size}"
+        return f"{name}/{_REPEAT}{self.repeat}" if self.repeat else name
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The inverse of `str(stratum)`."""
-        dataset, prior, latent_size = text.split("/")
-        return cls(dataset, prior, int(latent_size))
-
-
-def _listed(value: object) -> object:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError(f"each value may stand once, got {list(values)}")
-    return values
+        dataset, prior, latent_size, *repeat = text.split("/")
+        number = int(repeat[0].removeprefix(_REPEAT)) if repeat else 0
+        return cls(dataset, prior, int(latent_size), number)
 
 
 def known_prior(kind: str) -> str:
@@ -46,13 +44,12 @@ def known_prior(kind: str) -> str:
     return kind
 
 
-_AsList = (BeforeValidator(_listed), Field(min_length=1), AfterValidator(_distinct))
 _LatentSize = Annotated[int, Field(ge=1, le=65536)]
 
 
 class StrataSpec(Frozen):
     """The axes of the table; the strata are their product."""
 
-    dataset: Annotated[tuple[Slug, ...], *_AsList]
-    prior: Annotated[tuple[Annotated[str, AfterValidator(known_prior)], ...], *_AsList]
-    latent_size: Annotated[tuple[_LatentSize, ...], *_AsList]
+    dataset: Annotated[tuple[Slug, ...], *AS_LIST]
+    prior: Annotated[tuple[Annotated[str, AfterValidator(known_prior)], ...], *AS_LIST]
+    latent_size: Annotated[tuple[_LatentSize, ...], *AS_LIST]

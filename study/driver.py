@@ -52,6 +52,7 @@ class Driver:
         self.stopping = False
         self.running: dict[str, Suggestion] = {}
         self._costs: dict[str, dict[int, float]] = {}
+        self._best_elbos: dict[str, float] = {}
         self._clock, self._warn = clock, warn
         self._heard: dict[str, float] = {}
         self._stuck: set[str] = set()
@@ -98,8 +99,7 @@ class Driver:
         if result.get("val_protocol"):
             self.ledger.note(ray_trial_id, "val_protocol", result["val_protocol"])
         measurements = [Measurement.from_dict(values) for values in result["curve"]]
-        costs = self._costs.setdefault(ray_trial_id, {})
-        costs |= {measurement.epoch: measurement.seconds for measurement in measurements}
+        self._remember(ray_trial_id, measurements)
         for observer in self.observers:
             observer.measured(suggestion, measurements)
         for measurement in measurements:
@@ -148,6 +148,16 @@ class Driver:
         """How many times a trial's resources this issue takes."""
         return self.ledger.resource_factor(ray_trial_id)
 
+    def _remember(self, ray_trial_id: str, measurements: Sequence[Measurement]) -> None:
+        """What the ledger is told at the trial's end; a resumed trial brings its past again."""
+        costs = self._costs.setdefault(ray_trial_id, {})
+        costs |= {measurement.epoch: measurement.seconds for measurement in measurements}
+        elbos = [m.elbo for m in measurements if m.elbo is not None]
+        if ray_trial_id in self._best_elbos:
+            elbos.append(self._best_elbos[ray_trial_id])
+        if elbos:
+            self._best_elbos[ray_trial_id] = max(elbos)
+
     def _tell_damage(self, ray_trial_id: str, suggestion: Suggestion, damaged: list[str]) -> None:
         if damaged:
             self.ledger.note(ray_trial_id, "damaged_checkpoints", damaged)
@@ -167,12 +177,15 @@ class Driver:
     ) -> None:
         suggestion = self.running.pop(ray_trial_id)
         costs = self._costs.pop(ray_trial_id, {})
+        best_elbo = self._best_elbos.pop(ray_trial_id, None)
         self._heard.pop(ray_trial_id, None)
         self._stuck.discard(ray_trial_id)
         cost = {"epochs": len(costs), "seconds": sum(costs.values())}
         if failure is not None:
             ended = self.ledger.fail(ray_trial_id, failure, cost=cost)
         else:
-            ended = self.ledger.close(ray_trial_id, state, reason, cost=cost, test=test)
+            ended = self.ledger.close(
+                ray_trial_id, state, reason, cost=cost, best_elbo=best_elbo, test=test
+            )
         for observer in self.observers:
             observer.ended(suggestion, ended, test)

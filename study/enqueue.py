@@ -74,15 +74,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _stratum(path: Path, name: object, spec: StudySpec) -> Stratum:
-    cells = {str(cell): cell for cell in spec.cells()}
-    if name is None and len(cells) == 1:
+    searches = {str(stratum): stratum for stratum in spec.searches()}
+    if name is None and len(searches) == 1:
         return spec.cells()[0]
     if name is None:
-        raise InputError(f"{path} needs a stratum, one of {', '.join(cells)}")
-    if str(name) not in cells:
-        hint = did_you_mean(str(name), cells)
+        raise InputError(f"{path} needs a stratum, one of {', '.join(searches)}")
+    if str(name) not in searches:
+        hint = did_you_mean(str(name), searches)
         raise InputError(f"{path}: the study has no stratum {str(name)!r}{hint}")
-    return cells[str(name)]
+    return searches[str(name)]
 
 
 def _from_config(

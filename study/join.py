@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from search_spaces import StudySpec
 from study.layout import Layout, ledger_url
-from study.ledger import Ledger, LedgerFacts, TrialFacts
+from study.ledger import Ledger, LedgerFacts, StratumFacts, TrialFacts
 from study.record import Cost, TestResult, TrialRecord
 from trainables.checkpoint import HISTORY, newest_checkpoint, read_history
 from trainables.measurement import Measurement
@@ -26,13 +27,8 @@ def _record(layout: Layout, spec: StudySpec, facts: LedgerFacts, trial: TrialFac
     path = Path("trials", trial.phase, str(trial.stratum), str(trial.number))
     checkpoint = newest_checkpoint(layout.study / path, only=HISTORY)
     measurements = read_history(checkpoint.folder) if checkpoint else []
-    tests = facts.strata[trial.stratum].tests if trial.phase == "confirm" else {}
-    test = tests.get(trial.number)
-    slot = trial.attributes.get("slot")
-    variant = {"variant": slot[0]} if slot and slot[0] in spec.variants else {}
-    of_stratum = facts.strata[trial.stratum]
-    is_again = bool(of_stratum.retests and slot and slot[0] in of_stratum.chosen)
-    retests = {"retests": list(of_stratum.retests)} if is_again else {}
+    known = facts.strata[trial.stratum]
+    test = known.tests.get(trial.number) if trial.phase == "confirm" else None
     return TrialRecord(
         phase=trial.phase,
         stratum=trial.stratum,
@@ -45,12 +41,29 @@ def _record(layout: Layout, spec: StudySpec, facts: LedgerFacts, trial: TrialFac
         rungs=trial.rungs,
         decisions=trial.decisions,
         value=trial.value,
-        attributes=trial.attributes | variant | retests,
+        attributes=trial.attributes | _place(spec, known, trial),
         test=TestResult(**test) if test else None,
         folder=str(checkpoint.folder.relative_to(layout.study)) if checkpoint else None,
         started=trial.started,
         ended=trial.ended,
     )
+
+
+def _place(spec: StudySpec, known: StratumFacts, trial: TrialFacts) -> dict[str, Any]:
+    """What a confirm trial is to its stratum: which variant, or whose choice, and why again."""
+    slot = trial.attributes.get("slot")
+    if not slot:
+        return {}
+    if slot[0] in spec.variants:
+        return {"variant": slot[0]}
+    found = known.chosen_by.get(trial.number)
+    if found is None and known.chosen:  # an earlier version chose
+        found = ("fid",) if slot[0] in known.chosen else ()
+    if found is None:
+        return {}
+    chosen_by = [criterion for criterion in spec.confirm.by if criterion in found]
+    is_again = known.retests and set(chosen_by) & set(known.retested or chosen_by)
+    return {"chosen_by": chosen_by} | ({"retests": list(known.retests)} if is_again else {})
 
 
 def _cost(measurements: Sequence[Measurement], trial: TrialFacts) -> Cost:

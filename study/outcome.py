@@ -137,12 +137,13 @@ def show_protocols_of(layout: Layout, console: Console) -> None:
     show_protocols(layout, sound_table(spec, records)[0], records, console)
 
 
-def tell_rivals(study: str, rivals: Mapping[Stratum, str], console: Console) -> None:
+def tell_rivals(study: str, rivals: Mapping[Stratum, tuple[str, ...]], console: Console) -> None:
     """Says where a search that was extended found a better config than the tested one."""
-    for stratum, key in rivals.items():
+    for stratum, keys in rivals.items():
         console.print(
-            f"note: {stratum} was tested before {key} came to be its best on the validation part,"
-            f" so the tested config stands; `study confirm {study} --retest {stratum} --why …`"
+            f"note: {stratum} was tested before {' and '.join(keys)} came to be its best on the"
+            f" validation part, so the tested config stands; `study confirm {study} --retest"
+            f" {stratum} --why …`"
             " tests the new one, too, and the report says why",
             soft_wrap=True, markup=False, highlight=False,
         )  # fmt: skip

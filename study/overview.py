@@ -1,12 +1,13 @@
 """`study show`: a space for a person, before anything runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from search_spaces import Choice, Domain, Stratum, StudySpec
+from search_spaces import Choice, Domain, StudySpec
+from study.extent import epochs, has_fresh_seeds, num_confirm_configs, num_confirm_trials
 from study.number import MISSING, duration_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def show_space(spec: StudySpec, console: Console) -> None:
     console.print(
         f"{len(spec.cells())} strata: {', '.join(axes.dataset)} × {', '.join(axes.prior)} × latent"
         f" {', '.join(map(str, axes.latent_size))}; objective {spec.objective}"
+        + (f"; {spec.search.num_repeats} repeats of each" if spec.search.num_repeats > 1 else "")
     )
     if spec.domains:
         console.print(_domains(spec))
@@ -52,9 +54,9 @@ def _text(domain: Domain) -> str:
 
 
 def _budget(spec: StudySpec) -> str:
-    budget, confirm = spec.budget, spec.confirm
-    least, most = map(sum, zip(*(epochs(spec, stratum) for stratum in spec.cells()), strict=True))
-    num_search = len(spec.cells()) * budget.trials_per_stratum
+    budget = spec.budget
+    least, most = _summed(epochs(spec, stratum) for stratum in spec.searches())
+    num_search = len(spec.searches()) * budget.trials_per_stratum
     rungs = ", ".join(map(str, budget.rungs)) or MISSING
     search = (
         f"search: {budget.trials_per_stratum} trials a stratum, {num_search} in all, at most"
@@ -62,25 +64,35 @@ def _budget(spec: StudySpec) -> str:
         if num_search
         else "search: none"
     )
-    num_configs = sum(spec.num_confirmed(stratum) for stratum in spec.cells())
     return (
-        f"{search}\n"
-        f"confirm: {num_configs} configs × {confirm.num_seeds} seeds,"
-        f" {num_configs * confirm.num_seeds} trials in all, {spec.confirm_epochs} epochs each;"
-        f" then a test FID each ({spec.fid.features} features, {spec.fid.num_samples} samples)\n"
-        f"epochs: {most:,}"
+        f"{search}\n{_confirm(spec)}\nepochs: {most:,}"
         + (f" at most, {least:,} at least" if least < most else "")
         + f"; a trial takes {spec.resources.cpus} CPU and {spec.resources.gpus:g} GPU"
     )
 
 
-def epochs(spec: StudySpec, stratum: Stratum) -> tuple[int, int]:
-    """Epochs that a stratum takes, at least (all pruned at the first rung) and at most."""
-    budget = spec.budget
-    confirm = spec.num_confirmed(stratum) * spec.confirm.num_seeds * spec.confirm_epochs
-    first = min([*budget.rungs, budget.max_epochs])
-    num_trials = budget.trials_per_stratum
-    return num_trials * first + confirm, num_trials * budget.max_epochs + confirm
+def _confirm(spec: StudySpec) -> str:
+    num_seeds = spec.confirm.num_seeds
+    configs = _summed(num_confirm_configs(spec, stratum) for stratum in spec.searches())
+    trials = _summed(num_confirm_trials(spec, stratum) for stratum in spec.searches())
+    fresh = has_fresh_seeds(spec)
+    return (
+        f"confirm: {_range_text(configs)} configs × {num_seeds} seeds,"
+        + (f" then {num_seeds} fresh seeds of each chosen config," if fresh else "")
+        + f" {_range_text(trials)} trials in all, {spec.confirm_epochs} epochs each;"
+        f" then a test FID {'of each fresh seed' if fresh else 'each'}"
+        f" ({spec.fid.features} features, {spec.fid.num_samples} samples)"
+    )
+
+
+def _summed(ranges: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    least, most = map(sum, zip(*ranges, strict=True))
+    return least, most
+
+
+def _range_text(values: tuple[int, int]) -> str:
+    least, most = values
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def _models(spec: StudySpec) -> RenderableType:
@@ -123,6 +135,7 @@ def _total(spec: StudySpec, costs: Sequence["ModelCost"]) -> str:
     if len(known) < len(costs):
         return "cost: unknown until every data set is prepared"
     most = sum((c.operations_per_epoch or 0.0) * epochs(spec, c.stratum)[1] for c in known)
+    most *= spec.search.num_repeats
     times = " or ".join(
         f"{_hours(most / speed)} on {machine}" for machine, speed in SPEEDS.items()
     )

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_spaces import Stratum, StudySpec
+from study.extent import num_confirm_trials
 from study.ledger import Ended, LedgerFacts
 from study.number import duration_text
 from trainables.measurement import Measurement
@@ -21,15 +22,23 @@ from trainables.suggestion import Suggestion
 
 @dataclass(slots=True)
 class _Row:
-    """One stratum's line."""
+    """The line of one stratum, or of a repeat of it.
 
-    num_confirmed: int
+    There are more than `num_expected` confirm trials where criteria prefer different configs.
+    """
+
+    num_expected: int
     search: Counter[str] = field(default_factory=Counter)
     confirm: Counter[str] = field(default_factory=Counter)
     tested: int = 0
     running: dict[str, int] = field(default_factory=dict)
     best_fid: float | None = None
     doing: str = ""
+
+    @property
+    def num_confirmed(self) -> int:
+        """Confirm trials in all, as far as it is known."""
+        return max(self.num_expected, self.confirm.total())
 
 
 class Progress:
@@ -39,8 +48,8 @@ class Progress:
         """Starts from what the ledger has already."""
         self.spec, self.console = spec, console
         self.rows = {
-            stratum: _Row(num_confirmed=spec.num_confirmed(stratum) * spec.confirm.num_seeds)
-            for stratum in spec.cells()
+            stratum: _Row(num_expected=num_confirm_trials(spec, stratum)[0])
+            for stratum in spec.searches()
         }
         self.started = time.monotonic()
         self.num_epochs = 0
@@ -100,14 +109,14 @@ class Progress:
         planned = 0
         for row in self.rows.values():
             num_tests = row.num_confirmed if self.spec.variants else num_seeds
-            planned += budget.trials_per_stratum + row.num_confirmed + num_tests
+            planned += budget.trials_per_stratum + row.num_confirmed + max(num_tests, row.tested)
         return max(self.num_done, planned)
 
     def _line(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> str:
         row = self.rows[Stratum.parse(suggestion.stratum)]
         words = [f"[{self.num_done}/{self.num_planned}]".ljust(9), suggestion.phase.ljust(7)]
         words += [
-            suggestion.stratum.ljust(22),
+            suggestion.stratum.ljust(max(22, *(len(str(stratum)) for stratum in self.rows))),
             f"#{suggestion.number}".ljust(4),
             ended.state.ljust(8),
         ]
@@ -145,7 +154,7 @@ class Progress:
         return epochs / (self.num_epochs / elapsed) if epochs > 0 else None
 
     def table(self) -> Table:
-        """A line per stratum."""
+        """A line per stratum and repeat."""
         table = Table(box=None, pad_edge=False)
         for name in ("stratum", "search", "pruned", "failed", "confirm", "tested", "best FID"):
             table.add_column(name, justify="left" if name == "stratum" else "right", no_wrap=True)

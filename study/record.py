@@ -137,7 +137,7 @@ class TrialRecord:
 
     Attributes:
         phase: search or confirm.
-        stratum: the cell of the table that it belongs to.
+        stratum: the cell of the table that it belongs to, and which repeat of its search.
         number: its number within phase and stratum.
         config: its full config as plain values; empty if it was killed while being asked.
         measurements: one per epoch, ascending.
@@ -148,9 +148,11 @@ class TrialRecord:
         decisions: by rung's epoch, whether the pruner stopped it there.
         value: the objective told to the sampler, the validation FID of the last rung.
         attributes: other facts of the ledger (attempt, mlflow_run_id, control, retry_of, variant,
-            val_protocol: that of its validation FIDs, by field; retests: why this config was
-            tested after another of its stratum had been).
-        test: its result on the test split, for confirmed seeds of the chosen config.
+            val_protocol: that of its validation FIDs, by field; best_elbo: its best validation
+            ELBO, nats per image; chosen_by: of a confirm trial, the criteria whose result its
+            seed is part of, [] if its seed only chooses, left out before that is known; retests:
+            why this config was tested after another of its stratum had been).
+        test: its result on the test split, for the seeds of a chosen config that are tested.
         folder: where its newest checkpoint lies, relative to the study's folder, or None.
         started: when it was asked for, unix seconds.
         ended: when the ledger closed it, unix seconds.

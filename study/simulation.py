@@ -3,11 +3,14 @@
 For questions of policy (who is stopped, who gets how many epochs, what a restart changes) a trial
 is its learning curve. The FID of a config of family f after epoch t is
 
-    fid(t) = (final_f + spread_f q) (1 + excess e^{-t / tau_f}) + noise_f ε,    q ~ U(0, 1)
+    fid(t) = (final_f + spread_f q) (1 + excess e^{-t / tau_f}) + noise_f ε + luck_f η,
+    q ~ U(0, 1)
 
-with q the config's own, drawn by its seed, and ε standard normal, drawn by seed and epoch. An
-epoch takes `seconds`. Within a family curves of one tau never cross; with `crossing` each config's
-tau is multiplied by a factor from [1/2, 2], and what leads early may lose.
+with q the config's own, drawn by its seed, ε standard normal, drawn by seed and epoch, and η
+standard normal, drawn by config and seed, the same on the validation and the test part: what a
+model owes to its seed it keeps. An epoch takes `seconds`. Within a family curves of one tau never
+cross; with `crossing` each config's tau is multiplied by a factor from [1/2, 2], and what leads
+early may lose.
 """
 
 import heapq
@@ -41,6 +44,7 @@ class Family:
         noise: standard deviation of one measured FID.
         seconds: virtual time of an epoch.
         crossing: whether configs differ in tau too.
+        luck: standard deviation of a config's FID over training seeds.
     """
 
     final: float
@@ -50,6 +54,7 @@ class Family:
     noise: float = 0.0
     seconds: float = 1.0
     crossing: bool = False
+    luck: float = 0.0
 
     def quality(self, seed: int) -> float:
         """The config's place in its family: 0 the best, 1 the worst."""
@@ -62,6 +67,11 @@ class Family:
         tau = self.tau * 2**place if self.crossing else self.tau
         noise = random.Random(derive_seed(seed, "noise", epoch)).gauss(0, self.noise)
         return end * (1 + self.excess * math.exp(-epoch / tau)) + noise
+
+    def chance(self, config: TrialConfig) -> float:
+        """What a trained config owes to its seed, in FID; of mean 0."""
+        seed = derive_seed(config.seed, "luck", config.optimizer.learning_rate)
+        return random.Random(seed).gauss(0, self.luck)
 
 
 # Shaped like CelebA's column of 40 latents in Table 1 of Wehenkel & Louppe 2021: the Gaussian is
@@ -138,7 +148,8 @@ class Simulation:
             self._plan(name, suggestion, epoch, rest)
 
     def _fid(self, config: TrialConfig, epoch: int) -> float:
-        return self.families[config.prior.kind].fid(config.seed, epoch)
+        family = self.families[config.prior.kind]
+        return family.fid(config.seed, epoch) + family.chance(config)
 
 
 def simulate(

@@ -22,8 +22,9 @@ class Export(Frozen):
     Attributes:
         format: of this file; 1 lacks the interval, the parts and the files beside the weights.
         study: where it comes from.
-        stratum: `<dataset>/<prior>/<latent_size>`.
+        stratum: `<dataset>/<prior>/<latent_size>`, with the repeat of its search behind it.
         variant: the name of the fixed overrides, where the stratum was not searched.
+        selection: the criterion that chose the config, `fid` or `elbo`.
         config: the chosen config, with the first of the seeds.
         seeds: of the confirm trials, each trained and tested once.
         test_fid: lower is better.
@@ -49,6 +50,7 @@ class Export(Frozen):
     study: str
     stratum: str
     variant: str | None = None
+    selection: Literal["fid", "elbo"] = "fid"
     config: Annotated[TrialConfig, BeforeValidator(as_stored)]
     seeds: tuple[int, ...] = Field(min_length=1)
     test_fid: tuple[float, ...] = Field(min_length=1)
@@ -81,14 +83,24 @@ class Export(Frozen):
 
     @property
     def title(self) -> str:
-        """The stratum, with the variant where there is one."""
-        return f"{self.stratum} {self.variant}" if self.variant else self.stratum
+        """The stratum, with the variant where there is one, or `by elbo`."""
+        return title_of(self.stratum, self.variant, self.selection)
 
     def promises(self) -> list[dict[str, float]]:
         """Every number by name, seed by seed; the test FID comes first."""
         names = ("test_fid", *self.parts)
         columns = zip(self.test_fid, *self.parts.values(), strict=True)
         return [dict(zip(names, values, strict=True)) for values in columns]
+
+
+def title_of(stratum: str, variant: str | None, selection: str) -> str:
+    """What a row is called.
+
+    >>> title_of("digits/flow/8", "flat", "fid"), title_of("digits/flow/8", None, "elbo")
+    ('digits/flow/8 flat', 'digits/flow/8 by elbo')
+    """
+    by = f"by {selection}" if selection != "fid" else None
+    return " ".join(word for word in (stratum, variant, by) if word)
 
 
 def load_export(path: Path) -> Export:

@@ -11,6 +11,9 @@ _NAMES = {
     "test_fid": "test FID ↓", "val_fid": "validation FID ↓", "aggregate_fid": "aggregate FID ↓",
     "reconstruction_fid": "reconstruction FID ↓", "best_elbo": "ELBO ↑ (nats per image)",
 }  # fmt: skip
+_SELECTED = {
+    "fid": "the lowest mean validation FID", "elbo": "the highest mean validation ELBO",
+}  # fmt: skip
 
 
 def model_card(export: Export, file_name: str) -> str:
@@ -23,7 +26,7 @@ def model_card(export: Export, file_name: str) -> str:
     parts = [
         f"# {export.title}",
         f"The VAE that stands for `{export.title}` in the study `{export.study}`: the config with"
-        " the lowest mean validation FID, trained with fresh seeds and looked at once on the test"
+        f" {_SELECTED[export.selection]}, trained with fresh seeds and looked at once on the test"
         " split.",
         *([f"![samples]({export.samples})"] if export.samples else []),
         *(f"Tested after another config of its stratum, because: {why}" for why in export.retests),

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
 # Read when MLflow is asked for something.
@@ -210,6 +211,9 @@ def _run_of_weights(client: MlflowClient, export: Export) -> Run:
         f"params.seed = '{seed}' and tags.stratum = '{export.stratum}' and tags.phase = 'confirm'"
     )
     runs = client.search_runs([experiment.experiment_id], wanted) if experiment else []
+    # Configs that are confirmed beside each other share their seeds, but no result.
+    result = export.test_fid[export.seeds.index(seed)]
+    runs = sorted(runs, key=lambda run: abs(run.data.metrics.get("test_fid", inf) - result))
     if not runs:
         raise InputError(
             f"the model of {export.title} is not registered in MLflow, which has no run of its"

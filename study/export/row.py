@@ -13,6 +13,7 @@ from study.export.model_card import model_card
 from study.layout import Layout
 from study.record import TEST_PARTS, TrialRecord
 from study.report.cell import Cell, best_measurement
+from study.report.table import Table
 from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import TrialConfig
 from trainables.fid import find_classifier
@@ -40,11 +41,26 @@ class Origin:
     every_seed: bool = False
 
 
-def row_path(cell: Cell) -> Path:
-    """Where a cell's YAML file lies in an export."""
-    stratum = cell.stratum
-    name = f"{stratum.latent_size}-{cell.variant}" if cell.variant else str(stratum.latent_size)
-    return Path(stratum.dataset, stratum.prior, f"{name}.yaml")
+def exported_cells(table: Table) -> dict[Path, Cell]:
+    """The cells that have a file of their own, tested or not, by its path in an export.
+
+    Each repeat of a search has one. What a further criterion chose has one where it is not the
+    config of the first.
+    """
+    cells = {_row_path(cell): cell for whole in table.cells for cell in whole.searches}
+    cells |= {_row_path(cell, str(cell.variant)): cell for cell in table.variants}
+    for further in table.further_selections:
+        for cell in further.searches:
+            numbers = [[r.number for r in c.chosen] for c in (cell, cells[_row_path(cell)])]
+            if numbers[0] != numbers[1]:
+                cells[_row_path(cell, cell.selection)] = cell
+    return cells
+
+
+def _row_path(cell: Cell, what: str = "") -> Path:
+    """`digits/flow/8.yaml`, `8-elbo.yaml`, or `8-repeat-1-elbo.yaml`."""
+    dataset, prior, *names = str(cell.stratum).split("/")
+    return Path(dataset, prior, "-".join([*names, *([what] if what else [])]) + ".yaml")
 
 
 def write_row(origin: Origin, cell: Cell, path: Path) -> Path:
@@ -73,6 +89,7 @@ def _promise(origin: Origin, cell: Cell, records: Sequence[TrialRecord]) -> Expo
         study=origin.layout.name,
         stratum=str(cell.stratum),
         variant=cell.variant,
+        selection=cell.selection,
         config=TrialConfig.from_stored(records[0].config),
         seeds=tuple(record.config["seed"] for record in records),
         test_fid=fids,

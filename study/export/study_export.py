@@ -5,13 +5,13 @@ from pathlib import Path
 import yaml
 
 from search_spaces import read_yaml
-from study.export.row import Origin, row_path, write_row
+from study.export.row import Origin, exported_cells, write_row
 from study.report.table import Table
 from trainables.error import InputError
 
 
 def export_study(origin: Origin, table: Table, folder: Path) -> list[Path]:
-    """One YAML file per stratum with a test FID, and what it needs beside it.
+    """One YAML file for each config with a test FID, and what it needs beside it.
 
     Args:
         origin: where the rows come from.
@@ -24,11 +24,11 @@ def export_study(origin: Origin, table: Table, folder: Path) -> list[Path]:
     Raises:
         InputError: another study's export lies there; nothing was written.
     """
-    tested = [cell for cell in (*table.cells, *table.variants) if cell.tests]
-    paths = [folder / row_path(cell) for cell in tested]
-    for path in paths:
+    found = exported_cells(table).items()
+    tested = {folder / path: cell for path, cell in found if cell.tests}
+    for path in tested:
         _check_owner(path, origin.layout.name)
-    return [write_row(origin, cell, path) for cell, path in zip(tested, paths, strict=True)]
+    return [write_row(origin, cell, path) for path, cell in tested.items()]
 
 
 def _check_owner(path: Path, study: str) -> None:

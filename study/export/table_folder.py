@@ -11,7 +11,6 @@ The folder is written aside and renamed: it is there as a whole, or not at all.
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ import yaml
 from pydantic import Field, ValidationError
 
 from search_spaces import complaint, dump_yaml, read_yaml
-from study.export.exported import check_format
-from study.export.row import Origin, row_path, write_row
+from study.export.exported import check_format, title_of
+from study.export.row import Origin, exported_cells, write_row
 from study.report.cell import Cell
 from study.report.grid_file import csv_text, markdown_text
 from study.report.result import all_rows, results
@@ -58,7 +57,8 @@ def write_table_folder(origin: Origin, table: Table, folder: Path) -> Path:
         InputError: no cell has a test FID; or the folder holds something else.
     """
     spec = origin.layout.load_spec()
-    tested = [cell for cell in _cells(table) if cell.tests]
+    cells = exported_cells(table)
+    tested = {path: cell for path, cell in cells.items() if cell.tests}
     if not tested:
         raise InputError(f"{origin.layout.name} has no test FID yet; nothing is exported")
     target = folder.expanduser().resolve()
@@ -66,14 +66,14 @@ def write_table_folder(origin: Origin, table: Table, folder: Path) -> Path:
     what = TableFolder(
         study=origin.layout.name,
         study_seed=spec.seed,
-        rows=tuple(row_path(cell).as_posix() for cell in tested),
-        empty={_title(cell): cell.status for cell in _cells(table) if not cell.tests},
+        rows=tuple(path.as_posix() for path in tested),
+        empty={_title(cell): cell.status for cell in cells.values() if not cell.tests},
     )
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        for cell in tested:
-            write_row(origin, cell, aside / row_path(cell))
+        for path, cell in tested.items():
+            write_row(origin, cell, aside / path)
         _write_rest(origin, table, what, aside)
         _put_in_place(aside, target)
     finally:
@@ -110,13 +110,8 @@ def load_table_folder(folder: Path) -> TableFolder:
     return found
 
 
-def _cells(table: Table) -> Iterator[Cell]:
-    yield from table.cells
-    yield from table.variants
-
-
 def _title(cell: Cell) -> str:
-    return f"{cell.stratum} {cell.variant}" if cell.variant else str(cell.stratum)
+    return title_of(str(cell.stratum), cell.variant, cell.selection)
 
 
 def _check_target(target: Path, study: str, seed: int) -> None:

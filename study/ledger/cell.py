@@ -12,6 +12,7 @@ from optuna.trial import Trial, TrialState
 
 from search_spaces import Stratum, StudySpec
 from study.ledger import confirm as confirming
+from study.ledger.choice import FRESH, Candidates, Choice, Slot
 from study.ledger.facts import CONFIRM, study_name
 from study.ledger.pruning import Pruning, build_pruner
 from study.ledger.question import keep_question
@@ -50,25 +51,43 @@ class Cell:
         return self.search_left <= 0 and not num_trials(self.search, TrialState.RUNNING)
 
     @property
-    def slots(self) -> list[confirming.Slot]:
-        """Confirm trials that are due and not asked for yet, as (candidate, replicate)."""
+    def slots(self) -> list[Slot]:
+        """Confirm trials that are due and not asked for yet; the choice is made when it is due.
+
+        It is due when all seeds that may decide it have ended.
+        """
         if not self.search_is_over:
             return []
         planned = confirming.candidates(self.spec, self.stratum, self.search, self.confirm)
-        return confirming.missing_slots(self.spec, planned, self.confirm)
+        attributes, taken = self.confirm.user_attrs, self._taken_slots
+        choice = confirming.standing_choice(self.spec, attributes)
+        missing = confirming.missing_slots(self.spec, attributes, planned, choice, taken)
+        if missing or self._num_unended:
+            return missing
+        choice = confirming.choose(self.spec, self.confirm, planned)
+        return confirming.missing_slots(self.spec, attributes, planned, choice, taken)
+
+    @property
+    def _taken_slots(self) -> set[Slot | None]:
+        trials = self.confirm.get_trials(deepcopy=False)
+        return {Slot.of(trial.user_attrs) for trial in trials}
 
     @property
     def confirm_is_over(self) -> bool:
         """Whether every confirm trial that is due has ended."""
-        unended = num_trials(self.confirm, TrialState.RUNNING, TrialState.WAITING)
-        return self.search_is_over and not self.slots and not unended
+        return self.search_is_over and not self.slots and not self._num_unended
+
+    @property
+    def _num_unended(self) -> int:
+        return num_trials(self.confirm, TrialState.RUNNING, TrialState.WAITING)
 
     @property
     def untested(self) -> list[int]:
         """Confirm trials whose look at the test split is due."""
         if not self.confirm_is_over:
             return []
-        return confirming.untested(self.confirm, confirming.choose(self.spec, self.confirm))
+        choice = confirming.standing_choice(self.spec, self.confirm.user_attrs)
+        return confirming.untested(self.confirm, choice)
 
     def ask_confirm(self) -> Trial | None:
         """The next confirm trial: a retry that waits, or the first missing slot."""
@@ -78,7 +97,7 @@ class Cell:
         if not slots:
             return None
         trial = self.confirm.ask()
-        trial.set_user_attr("slot", slots[0])
+        trial.set_user_attr("slot", slots[0].stored())
         return trial
 
     def config(self, phase: str, trial: Trial) -> TrialConfig:
@@ -143,9 +162,18 @@ class Cell:
 
     def _confirm_overrides(self, trial: Trial) -> dict[str, Any]:
         if "slot" not in trial.user_attrs:  # killed between being asked and getting its slot
-            trial.set_user_attr("slot", self.slots[0])
-        planned = confirming.candidates(self.spec, self.stratum, self.search, self.confirm)
-        return planned[trial.user_attrs["slot"][0]]
+            trial.set_user_attr("slot", (self.slots or self._slots_before)[0].stored())
+        slot = Slot.of(trial.user_attrs)
+        assert slot is not None
+        return Candidates.latest(self.confirm.user_attrs).configs[slot.key]
+
+    @property
+    def _slots_before(self) -> list[Slot]:
+        """Slots that were missing before the search was extended."""
+        attributes = self.confirm.user_attrs
+        planned, choice = Candidates.latest(attributes), Choice.latest(attributes)
+        taken = self._taken_slots
+        return confirming.missing_slots(self.spec, attributes, planned, choice, taken)
 
     def _is_control(self, number: int) -> bool:
         """Whether a trial is never stopped: one of every 1/share, at a seeded place."""
@@ -161,13 +189,16 @@ def _draw(phase: str, trial: Trial) -> tuple[object, ...]:
     """What tells a trial's seed from others of its phase and stratum.
 
     Configs that are confirmed beside each other share their seeds, so that what differs between
-    them is the config; a retry draws anew.
+    them is the config. Seeds that are trained to be tested are others than those that chose, and
+    a retry draws anew.
     """
     if phase != CONFIRM:
         return (trial.number,)
     if "retry_of" in trial.user_attrs:
         return "retry", trial.number
-    return (trial.user_attrs["slot"][1],)
+    slot = Slot.of(trial.user_attrs)
+    assert slot is not None
+    return (FRESH, slot.replicate) if slot.is_fresh else (slot.replicate,)
 
 
 def open_cell(spec: StudySpec, stratum: Stratum, storage: BaseStorage) -> Cell:

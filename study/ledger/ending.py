@@ -7,6 +7,7 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from study.failure import RETRIES, Failure, FailureKind
+from study.ledger.choice import BEST_ELBO
 
 FAILURES = "failures"
 _KEPT: tuple[str, ...] = ("slot", "overrides")  # what makes a trial the one it is
@@ -35,8 +36,9 @@ def tell(
     *,
     failure: Failure | None = None,
     cost: dict[str, float] | None = None,
+    best_elbo: float | None = None,
 ) -> Ended:
-    """Writes a trial's final state, and just before it why, of which kind, and what it took.
+    """Writes a trial's final state, and just before it what it reached, took, and why it ended.
 
     COMPLETE without a FID at the last epoch is a FAIL.
     """
@@ -51,6 +53,8 @@ def tell(
     if failure is not None:
         reason, kind = failure.reason, str(failure.kind)
         trial.set_user_attr("failure", kind)
+    if best_elbo is not None:
+        trial.set_user_attr(BEST_ELBO, best_elbo)
     if reason:
         trial.set_user_attr("reason", reason)
     if cost is not None:

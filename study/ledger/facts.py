@@ -1,6 +1,5 @@
 """What the ledger holds, as plain values for whoever only reads."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -10,13 +9,12 @@ from optuna.study import Study, get_all_study_names, load_study
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Stratum
+from study.ledger.choice import Candidates, Choice, Slot
 from study.ledger.question import check_version
 from study.record import Phase, State
 from trainables.error import InputError
 
 RUNG = "rung/"
-CANDIDATES = "candidates/"
-CHOSEN = "chosen/"
 TEST = "test/"
 TEST_FAILURE = "test_failure/"
 CONFIRM: Literal["confirm"] = "confirm"
@@ -47,13 +45,18 @@ class StratumFacts:
 
     Attributes:
         chosen: keys of the candidates whose seeds are tested; empty before the choice.
+        chosen_by: by confirm trial's number, the criteria whose result its seed is part of; none
+            for a seed that only chooses. Variants, and what an earlier version chose, have none.
         tests: result on the test split by confirm trial's number.
         retests: why another config was tested after one had been; empty where none was.
+        retested: the criteria for which that was done.
     """
 
     chosen: tuple[str, ...] = ()
+    chosen_by: dict[int, tuple[str, ...]] = field(default_factory=dict)
     tests: dict[int, dict[str, Any]] = field(default_factory=dict)
     retests: tuple[str, ...] = ()
+    retested: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +145,17 @@ def _stratum_facts(study: Study) -> StratumFacts:
         for key, value in attributes.items()
         if key.startswith(TEST)
     }
-    choice = latest(attributes, CHOSEN)
-    return StratumFacts(tuple(choice.get("keys", ())), tests, tuple(choice.get("retests", ())))
+    choice = Choice.latest(attributes)
+    chosen_by = _chosen_by(study, choice)
+    if choice is None:
+        return StratumFacts(chosen_by=chosen_by, tests=tests)
+    return StratumFacts(choice.keys, chosen_by, tests, choice.retests, choice.retested)
 
 
-def latest(attributes: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """What was stored under this kind for the largest budget of trials; empty without any."""
-    budgets = [int(key.removeprefix(kind)) for key in attributes if key.startswith(kind)]
-    return dict(attributes[f"{kind}{max(budgets)}"]) if budgets else {}
+def _chosen_by(study: Study, choice: Choice | None) -> dict[int, tuple[str, ...]]:
+    planned = Candidates.latest(study.user_attrs)
+    chooser = choice if choice and choice.by else planned if planned.pools else None
+    if chooser is None:
+        return {}
+    slots = {trial.number: Slot.of(trial.user_attrs) for trial in study.get_trials(deepcopy=False)}
+    return {number: chooser.criteria_of(slot) for number, slot in slots.items() if slot}

@@ -1,15 +1,19 @@
 """The ledger: one policy object that decides, and writes down before it acts.
 
-Each stratum is an Optuna study of its own (sampler, pruner, budget), and one more for its confirm
-phase. `next`, `report` and `close` are idempotent by (phase, stratum, number, epoch), so that a
-restart may say everything again. What a trial's attributes hold, in the order of writing:
+Each stratum, and each repeat of its search, is an Optuna study of its own (sampler, pruner,
+budget), and one more for its confirm phase. `next`, `report` and `close` are idempotent by (phase,
+stratum, number, epoch), so that a restart may say everything again. What a trial's attributes
+hold, in the order of writing:
 
     attempt        raised with each issue; results of a lower one are ignored
     config         the full config, written last of an ask: without it the trial is asked again
     rung/<epoch>   the value at a rung and the decision taken there, before it is acted on
     failures       attempts that failed, each with its kind and reason
     failure        the kind of the failure that it ended with
+    best_elbo      its best validation ELBO
     reason, cost   why it ended and what it took, just before its final state
+
+What a stratum's confirm phase holds stands in `study.ledger.choice`.
 """
 
 from typing import Any
@@ -21,7 +25,7 @@ from search_spaces import Stratum, StudySpec, did_you_mean
 from study.failure import Failure, FailureKind
 from study.ledger.agenda import Agenda
 from study.ledger.cell import open_cell
-from study.ledger.confirm import choose_again, rival
+from study.ledger.confirm import choose_again, rivals
 from study.ledger.ending import Ended, Ending, retry_failed, take_back, tell
 from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
 from study.ledger.issue import Issue
@@ -47,7 +51,7 @@ class Ledger:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.spec = spec
         self._storage = open_storage(url)
-        self._cells = [open_cell(spec, stratum, self._storage) for stratum in spec.cells()]
+        self._cells = [open_cell(spec, stratum, self._storage) for stratum in spec.searches()]
         self._issued: dict[str, Issue] = {}
         self._agenda = Agenda(self._cells)
 
@@ -126,6 +130,7 @@ class Ledger:
         reason: str = "",
         *,
         cost: dict[str, float] | None = None,
+        best_elbo: float | None = None,
         test: dict[str, Any] | None = None,
     ) -> Ended:
         """Ends an issue: the trial's final state, or LOST, after which it is issued again.
@@ -135,6 +140,8 @@ class Ledger:
             state: how it ended; LOST is a failure of that kind, FAIL is final.
             reason: one sentence, kept with the trial.
             cost: epochs and seconds that the trial took.
+            best_elbo: its best validation ELBO, nats per image, higher is better; None without a
+                bound.
             test: the result on the test split, where that was issued.
 
         Returns:
@@ -149,7 +156,7 @@ class Ledger:
         if issue.trial is None:
             return self._close_test(issue, Failure(FailureKind.INVALID, reason), test)
         study = issue.cell.study(issue.suggestion.phase)
-        return tell(study, issue.trial, state, reason, cost=cost)
+        return tell(study, issue.trial, state, reason, cost=cost, best_elbo=best_elbo)
 
     def fail(
         self, ray_trial_id: str, failure: Failure, *, cost: dict[str, float] | None = None
@@ -191,7 +198,7 @@ class Ledger:
         """Tries a config next in its stratum, counted in the budget; once, however often asked.
 
         Args:
-            stratum: one of the study's.
+            stratum: one of the study's searches.
             params: values of fields that the search varies; the others are drawn.
             overrides: values of other fields.
 
@@ -207,10 +214,10 @@ class Ledger:
             extra = cell.confirm.user_attrs.get("extra_seeds", 0)
             cell.confirm.set_user_attr("extra_seeds", extra + num_seeds)
 
-    def rivals(self) -> dict[Stratum, str]:
+    def rivals(self) -> dict[Stratum, tuple[str, ...]]:
         """Candidates better on the validation part than the tested ones, which nobody tested."""
-        found = ((cell.stratum, rival(self.spec, cell.confirm)) for cell in self._cells)
-        return {stratum: key for stratum, key in found if key is not None}
+        found = {cell.stratum: rivals(self.spec, cell.confirm).values() for cell in self._cells}
+        return {stratum: tuple(dict.fromkeys(keys)) for stratum, keys in found.items() if keys}
 
     def retest(self, stratum: str, why: str) -> None:
         """Tests the rival of a tested config, for a reason that the report will show.

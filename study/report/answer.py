@@ -24,7 +24,7 @@ def answer(table: Table) -> list[str]:
     best, *others = map(_best_of, tested)
     sentences += [best if table.is_finished else f"So far, {best[0].lower()}{best[1:]}", *others]
     if table.is_finished and table.empty_cells:
-        sentences.append(f"Without a value: {_listed(table.empty_cells)}.")
+        sentences.append(f"Without a value: {_listed(table)}.")
     return [*sentences, _CAVEAT]
 
 
@@ -70,7 +70,7 @@ def _progress(table: Table) -> str:
 def _best_of(column: Sequence[Cell]) -> str:
     best, *others = sorted((cell for cell in column if cell.tests), key=lambda c: c.mean or 0.0)
     start = f"On {best.stratum.dataset} with latent size {best.stratum.latent_size}"
-    seeds = plural(best.num_seeds, "seed")
+    seeds = plural(best.num_values, best.unit)
     if not others:
         return (
             f"{start}, only the {best.stratum.prior} prior has a test FID: {_fid(best)} ({seeds})."
@@ -83,20 +83,25 @@ def _best_of(column: Sequence[Cell]) -> str:
 
 
 def _closeness(best: Cell, second: Cell) -> str:
-    """A warning where the lead is smaller than the spread of the seeds."""
+    """A warning where the lead is smaller than the spread of the seeds, or of the repeats."""
     if best.mean is None or second.mean is None:
         return ""
     spread = max(best.standard_deviation or 0.0, second.standard_deviation or 0.0)
-    if min(best.num_seeds, second.num_seeds) < 2:
-        return "; with one seed the spread is unknown"
-    return "; the lead is smaller than the spread of the seeds" * (
-        second.mean - best.mean < spread
-    )
+    if min(best.num_values, second.num_values) < 2:
+        return f"; with one {best.unit} the spread is unknown"
+    is_small = second.mean - best.mean < spread
+    return f"; the lead is smaller than the spread of the {best.unit}s" if is_small else ""
 
 
 def _fid(cell: Cell) -> str:
     return fid_text(cell.mean, cell.standard_deviation).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _listed(cells: Sequence[Cell]) -> str:
-    return ", ".join(f"{cell.stratum} ({cell.status})" for cell in cells)
+def _listed(table: Table) -> str:
+    """The empty cells, each with the reason; of a further selection with its criterion."""
+    further = set(map(id, table.further_selections))
+    words = [
+        f"{cell.stratum}{f' by {cell.selection}' if id(cell) in further else ''} ({cell.status})"
+        for cell in table.empty_cells
+    ]
+    return ", ".join(words)

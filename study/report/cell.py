@@ -1,20 +1,21 @@
-"""A cell of the table: one stratum's numbers, derived from the records of its trials."""
+"""A cell of the table: one stratum's numbers, derived from the records of its trials.
 
-import json
+Where the search was repeated, a repeat has one value, the mean over its seeds, and the cell's
+numbers are over repeats: seeds of one repeat share its luck, so they are no independent values.
+"""
+
 import math
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import t as student_t
 
 from search_spaces import Stratum, StudySpec
 from study.record import State, TestResult, TrialRecord
+from study.report.confirmed import Records, chosen_trials, confirm_status, search_status
 from trainables.measurement import Measurement
-
-Records = Sequence[TrialRecord]
-Status = tuple[bool, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,13 @@ class Cell:
         stratum: dataset, prior and latent size.
         search: the trials that looked for a config.
         confirm: the trials of the best configs over fresh seeds.
-        chosen: the COMPLETE confirm trials of the config that stands for the stratum.
+        chosen: the COMPLETE confirm trials that stand for the stratum: the seeds of its config
+            that are tested, not those that chose it.
         is_finished: whether nothing more is to come.
         status: how far the stratum is, or why it is empty.
         variant: the name of the fixed overrides, or None for the searched stratum.
+        selection: the criterion that chose the config, `fid` or `elbo`.
+        repeats: a cell for each repeat of the search; empty where it was not repeated.
     """
 
     stratum: Stratum
@@ -38,6 +42,13 @@ class Cell:
     is_finished: bool
     status: str
     variant: str | None = None
+    selection: str = "fid"
+    repeats: tuple["Cell", ...] = ()
+
+    @property
+    def searches(self) -> tuple["Cell", ...]:
+        """The cell of each search: the repeats, or the cell itself."""
+        return self.repeats or (self,)
 
     @property
     def num_complete(self) -> int:
@@ -65,55 +76,74 @@ class Cell:
         return tuple(record.test for record in self.chosen if record.test is not None)
 
     @property
+    def num_values(self) -> int:
+        """Values that mean, deviation and interval are over: seeds, or else repeats."""
+        return len(self.test_fids)
+
+    @property
     def num_seeds(self) -> int:
-        """Seeds with a test FID."""
-        return len(self.tests)
+        """`num_values`, by its name in tables of studies without repeats."""
+        return self.num_values
+
+    @property
+    def unit(self) -> str:
+        """What one of the values is of: a seed, or a repeat."""
+        return "repeat" if self.repeats else "seed"
 
     @property
     def test_fids(self) -> tuple[float, ...]:
-        """Test FID of each seed; lower is better."""
+        """Test FID of each seed, or the mean over seeds of each repeat; lower is better."""
+        if self.repeats:
+            return tuple(cell.mean for cell in self.repeats if cell.mean is not None)
         return tuple(test.test_fid for test in self.tests)
 
     @property
     def mean(self) -> float | None:
-        """Mean test FID over seeds; lower is better. None where the cell is empty."""
+        """Mean of the test FIDs; lower is better. None where the cell is empty."""
         return _mean(self.test_fids)
 
     @property
     def standard_deviation(self) -> float | None:
-        """Standard deviation of the test FID over seeds (ddof 1); None below two seeds."""
-        return float(np.std(self.test_fids, ddof=1)) if self.num_seeds > 1 else None
+        """Standard deviation of the test FIDs (ddof 1); None below two."""
+        return float(np.std(self.test_fids, ddof=1)) if self.num_values > 1 else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's 95 % interval of the mean test FID; None below two seeds."""
+        """Student's 95 % interval of the mean test FID; None below two values."""
         if self.mean is None or self.standard_deviation is None:
             return None
-        reach = float(student_t.isf(0.025, self.num_seeds - 1))
-        half = reach * self.standard_deviation / math.sqrt(self.num_seeds)
+        reach = float(student_t.isf(0.025, self.num_values - 1))
+        half = reach * self.standard_deviation / math.sqrt(self.num_values)
         return self.mean - half, self.mean + half
 
     @property
     def untrained_fid(self) -> float | None:
         """Mean test FID of the same models before training."""
-        return _mean([test.untrained_fid for test in self.tests])
+        return self.mean_part("untrained_fid")
 
     def mean_part(self, name: str) -> float | None:
-        """Mean over seeds of a part of the test result, such as `aggregate_fid`."""
-        values = (getattr(test, name) for test in self.tests)
-        return _mean([value for value in values if value is not None])
+        """Mean of a part of the test result, such as `aggregate_fid`, over seeds or repeats."""
+        if self.repeats:
+            return _known_mean(cell.mean_part(name) for cell in self.repeats)
+        return _known_mean(getattr(test, name) for test in self.tests)
 
     @property
     def val_fid(self) -> float | None:
-        """Mean validation FID over the confirm seeds of the chosen config; lower is better."""
-        return _mean([record.value for record in self.chosen if record.value is not None])
+        """Mean validation FID of the chosen trials, over seeds or repeats; lower is better."""
+        if self.repeats:
+            return _known_mean(cell.val_fid for cell in self.repeats)
+        return _known_mean(record.value for record in self.chosen)
 
     @property
     def best_elbos(self) -> tuple[float, ...]:
-        """Best validation ELBO of each chosen confirm seed, nats per image; higher is better.
+        """Best validation ELBO of each chosen seed, nats per image; higher is better.
 
-        Empty where the trials have no bound.
+        The mean over seeds of each repeat, where there are repeats. Empty where the trials have
+        no bound.
         """
+        if self.repeats:
+            means = (cell.best_elbo for cell in self.repeats)
+            return tuple(mean for mean in means if mean is not None)
         best = (best_measurement(record) for record in self.chosen if record.measurements)
         return tuple(measurement.elbo for measurement in best if measurement.elbo is not None)
 
@@ -149,61 +179,57 @@ class Cell:
         return Counter(record.state for record in self.search)[state]
 
 
-def build_cell(spec: StudySpec, stratum: Stratum, variant: str | None, records: Records) -> Cell:
-    """The cell of a stratum, or of one of its variants, from all its trials so far."""
+def build_cell(
+    spec: StudySpec,
+    stratum: Stratum,
+    variant: str | None,
+    records: Records,
+    selection: str | None = None,
+) -> Cell:
+    """The cell of one search, or of a variant, from all its trials so far.
+
+    Args:
+        spec: the study's question.
+        stratum: which one, and which repeat of it.
+        variant: its name, if it is one.
+        records: the trials.
+        selection: the criterion whose choice it shows; the first of the space by default.
+    """
+    criterion = selection or spec.confirm.by[0]
     search = tuple(record for record in records if record.phase == "search")
     confirm = tuple(record for record in records if record.phase == "confirm")
-    chosen = _choose(confirm)
+    chosen = chosen_trials(confirm, criterion)
     num_trials = 0 if variant else spec.budget.trials_per_stratum
-    status = _search_status(search, num_trials) or _confirm_status(confirm, chosen, spec)
-    return Cell(stratum, search, confirm, chosen, *status, variant)
+    status = search_status(search, num_trials) or confirm_status(
+        confirm, criterion, spec.confirm.num_seeds
+    )
+    shown = "fid" if variant else criterion  # nothing selects among variants
+    return Cell(stratum, search, confirm, chosen, *status, variant, shown)
 
 
-def _choose(confirm: Records) -> tuple[TrialRecord, ...]:
-    """The complete trials of the tested config, else of the lowest mean validation FID."""
-    configs: dict[str, list[TrialRecord]] = defaultdict(list)
-    for record in confirm:
-        if record.state == "COMPLETE" and record.value is not None:
-            configs[_config_key(record)].append(record)
-    groups = list(configs.values())
-    tested = [group for group in groups if any(record.test for record in group)]
-    best = min(tested or groups, key=lambda group: np.mean([r.value for r in group]), default=[])
-    return tuple(best)
+def merge_repeats(repeats: Sequence[Cell]) -> Cell:
+    """One cell of the repeats of a stratum, the first of which gives it its name."""
+    if len(repeats) == 1:
+        return repeats[0]
+    return replace(
+        repeats[0],
+        search=tuple(record for cell in repeats for record in cell.search),
+        confirm=tuple(record for cell in repeats for record in cell.confirm),
+        chosen=tuple(record for cell in repeats for record in cell.chosen),
+        is_finished=all(cell.is_finished for cell in repeats),
+        status=_repeats_status(repeats),
+        repeats=tuple(repeats),
+    )
 
 
-def _config_key(record: TrialRecord) -> str:
-    """The ledger's name of the config; without one, the config itself but for its seed."""
-    slot = record.attributes.get("slot")
-    if slot:
-        return str(slot[0])
-    config = {name: value for name, value in record.config.items() if name != "seed"}
-    return json.dumps(config, sort_keys=True, default=str)
-
-
-def _search_status(search: Records, budget: int) -> Status | None:
-    """How far the search is, or that it found nothing; None if confirm has the word."""
-    if not budget:
-        return None
-    if not search:
-        return False, "not started"
-    num_trials = max(budget, len(search))
-    num_ended = sum(record.state != "RUNNING" for record in search)
-    if num_ended < num_trials:
-        return False, f"search: {num_ended} of {num_trials} trials ended"
-    if all(record.state != "COMPLETE" for record in search):
-        return True, "no complete trial"
-    return None
-
-
-def _confirm_status(confirm: Records, chosen: Records, spec: StudySpec) -> Status:
-    num_seeds = spec.confirm.num_seeds
-    num_tested = sum(record.test is not None for record in chosen)
-    num_failed = sum(record.state == "FAIL" for record in confirm)
-    if num_tested >= num_seeds:
-        return True, "done"
-    words = f"{num_tested} of {num_seeds} seeds tested"
-    is_finished = num_tested + num_failed >= num_seeds
-    return is_finished, f"{words}, {num_failed} failed" if num_failed else words
+def _repeats_status(repeats: Sequence[Cell]) -> str:
+    statuses = {cell.status for cell in repeats}
+    if len(statuses) == 1 and statuses & {"done", "not started", "no complete trial"}:
+        return statuses.pop()
+    num_done = sum(cell.is_finished for cell in repeats)
+    words = f"{num_done} of {len(repeats)} repeats done"
+    num_empty = sum(cell.is_finished and not cell.tests for cell in repeats)
+    return f"{words}, {num_empty} without a value" if num_empty else words
 
 
 def best_measurement(record: TrialRecord) -> Measurement:
@@ -213,6 +239,10 @@ def best_measurement(record: TrialRecord) -> Measurement:
 
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _known_mean(values: Iterable[float | None]) -> float | None:
+    return _mean([value for value in values if value is not None])
 
 
 def _value(record: TrialRecord) -> float:

@@ -83,13 +83,21 @@ def _pairs(records: Sequence[TrialRecord], rung: int) -> list[tuple[float, float
 
 
 def _winner_row(spec: StudySpec, cell: Cell) -> Row:
-    controls = _controls(cell)
-    stopped = [record for record in controls if _would_stop(spec, cell, record)]
-    best = min((r.value for r in _complete(cell) if r.value is not None), default=None)
+    stopped = [
+        (search, record)
+        for search in cell.searches
+        for record in _controls(search)
+        if _would_stop(spec, search, record)
+    ]
     return {
-        **stratum_row(cell.stratum), "num_control": len(controls), "num_stopped": len(stopped),
-        "num_lost": sum(record.value == best for record in stopped),
+        **stratum_row(cell.stratum), "num_control": len(_controls(cell)),
+        "num_stopped": len(stopped),
+        "num_lost": sum(record.value == _best_value(search) for search, record in stopped),
     }  # fmt: skip
+
+
+def _best_value(cell: Cell) -> float | None:
+    return min((r.value for r in _complete(cell) if r.value is not None), default=None)
 
 
 def _would_stop(spec: StudySpec, cell: Cell, record: TrialRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,26 +13,47 @@ from search_spaces import Stratum, StudySpec
 from study.number import MISSING, fid_text
 from study.protocol import VALIDATION, first_difference
 from study.record import TrialRecord
-from study.report.cell import Cell, build_cell
+from study.report.cell import Cell, build_cell, merge_repeats
 from study.report.paper import paper_fid
+
+_Groups = defaultdict[tuple[Stratum, str | None], list[TrialRecord]]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All cells of a study, in the order of the space, and its variants."""
+    """All cells of a study, in the order of the space, and its variants.
+
+    Attributes:
+        cells: a cell a stratum, of what the first criterion of the space chose.
+        variants: a cell for each variant of a stratum.
+        selections: with several criteria a cell for each stratum and criterion, those of `cells`
+            among them; else empty.
+    """
 
     cells: tuple[Cell, ...]
     variants: tuple[Cell, ...] = ()
+    selections: tuple[Cell, ...] = ()
+
+    @property
+    def further_selections(self) -> tuple[Cell, ...]:
+        """The selections that are none of the cells."""
+        shown = set(map(id, self.cells))
+        return tuple(cell for cell in self.selections if id(cell) not in shown)
+
+    @property
+    def every_cell(self) -> tuple[Cell, ...]:
+        """The cells, the variants, and the further selections."""
+        return (*self.cells, *self.variants, *self.further_selections)
 
     @property
     def empty_cells(self) -> tuple[Cell, ...]:
-        """The cells and variants without a test FID."""
-        return tuple(cell for cell in (*self.cells, *self.variants) if not cell.tests)
+        """The cells, variants and selections without a test FID."""
+        return tuple(cell for cell in self.every_cell if not cell.tests)
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing more is to come in any cell."""
-        return all(cell.is_finished for cell in (*self.cells, *self.variants))
+        return all(cell.is_finished for cell in self.every_cell)
 
     def columns(self) -> dict[tuple[str, int], list[Cell]]:
         """The cells that compete, by dataset and latent size."""
@@ -75,12 +96,12 @@ class Table:
         return _by_dataset("validation", self._validation_protocols())
 
     def _test_protocols(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
-        for cell in (*self.cells, *self.variants):
+        for cell in self.every_cell:
             for test in cell.tests:
                 yield cell.stratum, test.protocol
 
     def _validation_protocols(self) -> Iterator[tuple[Stratum, dict[str, Any]]]:
-        for cell in (*self.cells, *self.variants):
+        for cell in self.every_cell:
             for trial in cell.trials:
                 if VALIDATION in trial.attributes:
                     yield cell.stratum, trial.attributes[VALIDATION]
@@ -94,26 +115,35 @@ def build_table(spec: StudySpec, records: Iterable[TrialRecord]) -> Table:
     Raises:
         ValueError: FIDs of one data set and split were measured in different ways.
     """
-    groups: dict[tuple[Stratum, str | None], list[TrialRecord]] = defaultdict(list)
+    groups: _Groups = defaultdict(list)
     for record in records:
         groups[record.stratum, record.attributes.get("variant")].append(record)
     has_search = spec.budget.trials_per_stratum > 0
-    cells = [stratum for stratum in spec.cells() if has_search or not spec.variants]
-    variants = [
-        (stratum, name)
-        for stratum in spec.cells()
-        for name in spec.variants_of(stratum)
-        if (stratum, name) in groups or not has_search
-    ]
+    has_cells = has_search or not spec.variants
+    by_stratum = [_selections(spec, groups, s) for s in spec.cells()] if has_cells else []
+    several = len(spec.confirm.by) > 1
     table = Table(
-        tuple(build_cell(spec, stratum, None, groups[stratum, None]) for stratum in cells),
+        tuple(selections[0] for selections in by_stratum),
         tuple(
-            build_cell(spec, stratum, name, groups[stratum, name]) for stratum, name in variants
+            build_cell(spec, stratum, name, groups[stratum, name])
+            for stratum in spec.cells()
+            for name in spec.variants_of(stratum)
+            if (stratum, name) in groups or not has_search
         ),
+        tuple(cell for selections in by_stratum for cell in selections if several),
     )
     table.protocols()
     table.validation_protocols()
     return table
+
+
+def _selections(spec: StudySpec, groups: _Groups, stratum: Stratum) -> list[Cell]:
+    """The stratum's cell by each criterion, over the repeats of its search."""
+    repeats = [replace(stratum, repeat=number) for number in range(spec.search.num_repeats)]
+    return [
+        merge_repeats([build_cell(spec, r, None, groups[r, None], criterion) for r in repeats])
+        for criterion in spec.confirm.by
+    ]
 
 
 def _by_dataset(

@@ -17,18 +17,23 @@ def overview(spec: StudySpec, records: Sequence[TrialRecord]) -> str:
     )
     lines += ["", "| stratum | trials | pruned | failed | validation FID | test FID |"]
     lines += ["|---|---|---|---|---|---|"]
-    lines += [_line(stratum, records) for stratum in spec.cells()]
+    first = spec.confirm.by[0]
+    lines += [_line(stratum, records, first) for stratum in spec.searches()]
     lines += ["", f"{len(records)} trials, {duration_text(seconds)} of training and evaluation."]
     lines += ["FIDs: lower is better; the validation FID is the best of the search, the test FID"]
     lines += ["mean ± standard deviation over seeds."]
     return "\n".join(lines)
 
 
-def _line(stratum: Stratum, records: Sequence[TrialRecord]) -> str:
+def _line(stratum: Stratum, records: Sequence[TrialRecord], criterion: str) -> str:
     own = [record for record in records if record.stratum == stratum]
     states = Counter(record.state for record in own)
     search = [r.value for r in own if r.value is not None and r.phase == "search"]
-    tests = [record.test.test_fid for record in own if record.test]
+    tests = [
+        record.test.test_fid
+        for record in own
+        if record.test and criterion in record.attributes.get("chosen_by", [criterion])
+    ]
     mean = statistics.fmean(tests) if tests else None
     spread = statistics.stdev(tests) if len(tests) > 1 else None
     cells = [

@@ -35,8 +35,13 @@ def trial_key(record: TrialRecord) -> str:
 
 
 def run_name(spec: StudySpec, record: TrialRecord) -> str:
-    """`flow-8 #3`, `flow-8 confirm #0, tested`; the data set before it where there are several."""
+    """`flow-8 #3`, `flow-8 confirm #0, tested`; the data set before it where there are several.
+
+    Behind the cell stands the repeat of its search, from the second on: `flow-8 repeat-1 #3`.
+    """
     words = [_cell(spec, record)]
+    if record.stratum.repeat:
+        words.append(f"repeat-{record.stratum.repeat}")
     if record.phase == "confirm":
         words.append("confirm")
     return " ".join([*words, f"#{record.number}"]) + (", tested" if record.test else "")
@@ -54,6 +59,7 @@ def tags(spec: StudySpec, record: TrialRecord) -> dict[str, str]:
         "dataset": stratum.dataset,
         "prior": stratum.prior,
         "latent_size": str(stratum.latent_size),
+        "repeat": str(stratum.repeat),
         "trial_number": str(record.number),
         "state": record.state,
         "reason": record.reason,
@@ -61,6 +67,8 @@ def tags(spec: StudySpec, record: TrialRecord) -> dict[str, str]:
     for name in ("variant", "retry_of", "control", "failure"):
         if record.attributes.get(name) not in (None, False):
             values[name] = str(record.attributes[name])
+    if record.attributes.get("chosen_by"):
+        values["chosen_by"] = ",".join(record.attributes["chosen_by"])
     if record.test:
         values["fid_protocol"] = protocol_hash(record.test.protocol)
     return values
@@ -156,12 +164,18 @@ def _is_shown(name: str, varied: set[str]) -> bool:
 
 
 def _cell(spec: StudySpec, record: TrialRecord) -> str:
-    """The stratum in short, such as `flow-8`, with the variant."""
+    """The stratum in short, such as `flow-8`, with the variant, or a further criterion's choice.
+
+    Runs of one cell are averaged in charts, as in the table: all its repeats are of one.
+    """
     stratum = record.stratum
     words = [stratum.dataset] if len(spec.strata.dataset) > 1 else []
     words.append(f"{stratum.prior}-{stratum.latent_size}")
     if "variant" in record.attributes:
         words.append(record.attributes["variant"])
+    chosen_by = record.attributes.get("chosen_by")
+    if chosen_by and spec.confirm.by[0] not in chosen_by:
+        words.append(f"by {chosen_by[0]}")
     return " ".join(words)
 
 

@@ -10,7 +10,7 @@ RATE = "domains.all.optimizer.learning_rate"
 GROWTH = [
     "description=more", "resources.cpus=2", "search.sampler.kind=random",
     "budget.trials_per_stratum=12", "confirm.num_seeds=5", "strata.latent_size=8,16,32",
-    "strata.latent_size=32,16,8", "strata.prior=gaussian,flow,diffusion",
+    "strata.latent_size=32,16,8", "search.num_repeats=3", "strata.prior=gaussian,flow,diffusion",
     "strata.dataset=digits,mine", "priors.diffusion.num_layers=2",
     f"{RATE}.low=1e-4", f"{RATE}.high=1e-2",
     "domains.diffusion={prior.num_layers: {kind: int_uniform, low: 2, high: 9}}",
@@ -33,6 +33,8 @@ REFUSED = {
     "budget.min_peers=3": "budget.min_peers",
     "budget.trials_per_stratum=5": "budget.trials_per_stratum=6, not 5; it may only grow",
     "confirm.num_seeds=2": "confirm.num_seeds",
+    "confirm.num_configs=2": "confirm.num_configs",
+    "confirm.by=fid,elbo": "confirm.by=['fid'], not ['fid', 'elbo']",
     "confirm.max_epochs=50": "confirm.max_epochs",
     "search.pruner.kind=median": "search.pruner.kind",
     "strata.latent_size=8": "strata.latent_size",

@@ -21,6 +21,7 @@ from search_spaces import (
     parse_space,
     read_yaml,
     space_names,
+    space_of_revision,
 )
 from trainables.config import ImageFormat
 from trainables.error import InputError
@@ -30,8 +31,8 @@ JARGON = (
     "Value error", "valid integer", "valid number", "valid string", "pydantic", "literal_error",
     "discriminator", "constrained", "Field required", "Traceback", "<unicode string>",
 )  # fmt: skip
-SPACES = ["ablation_published", "beta_schedules", "digits", "kl_annealing", "num_steps", "table1",
-          "table1_paper"]  # fmt: skip
+SPACES = ["ablation_published", "beta_schedules", "digits", "digits_repeated", "kl_annealing",
+          "num_steps", "table1", "table1_paper"]  # fmt: skip
 RATE = "domains.all.optimizer.learning_rate"
 STEPS = "priors.diffusion.beta_schedule.num_steps"
 
@@ -51,6 +52,10 @@ BAD = {
     "departures.gausian_kl=true": ["departures.gausian_kl", "did you mean gaussian_kl?"],
     "priors.diffusion.sampler.kind=dim": ["priors.diffusion.sampler.kind", "did you mean ddim?"],
     "optimizer.schedule.kind=platau": ["optimizer.schedule.kind", "did you mean plateau?"],
+    "confirm.by=elbow": ["confirm.by", "did you mean elbo?"],
+    "confirm.by=fid,fid": ["confirm.by", "each value may stand once"],
+    "confirm.by=[]": ["confirm.by", "at least one value"],
+    "search.num_repeats=0": ["search.num_repeats", "more than 0", "got 0"],
     # what does not fit together
     "network.kind=dcgan": ["network.kind dcgan", "32, 64", "digits are 8"],
     "likelihood.kind=discretized_logistic": ["256 levels", "digits has 17"],
@@ -167,6 +172,75 @@ def test_table1_asks_the_question_of_the_paper() -> None:
     assert set(strata.dataset) == {"cifar10", "celeba"}
     assert set(strata.prior) == {"gaussian", "flow", "diffusion"}
     assert strata.latent_size == (40, 100, 200)
+
+
+def test_digits_repeated_is_digits_at_one_latent_size_five_times() -> None:
+    spec, digits = load_space("digits_repeated"), load_space("digits", ["strata.latent_size=8"])
+    assert spec.search.num_repeats == 5
+    own = {"name", "description", "search"}
+    assert spec.model_dump(exclude=own) == digits.model_dump(exclude=own)
+    once = spec.model_copy(update={"search": digits.search})
+    assert once.searches() == once.cells() == digits.cells()
+    assert len(spec.searches()) == 5 * len(spec.cells())
+    assert len(set(map(str, spec.searches()))) == len(spec.searches())
+    assert [s for s in spec.searches() if s.repeat == 0] == spec.cells()
+
+
+@pytest.mark.parametrize(
+    ("text", "stratum"),
+    [
+        ("digits/flow/8", Stratum("digits", "flow", 8)),
+        ("digits/flow/8/repeat-1", Stratum("digits", "flow", 8, 1)),
+        ("my-faces/a-prior/16/repeat-12", Stratum("my-faces", "a-prior", 16, 12)),
+    ],
+)
+def test_a_stratum_is_read_back_from_its_name(text: str, stratum: Stratum) -> None:
+    assert Stratum.parse(text) == stratum
+    assert str(stratum) == text
+
+
+@pytest.mark.parametrize("overrides", [[], ["variants.warm={}"]], ids=["nothing", "variants"])
+def test_repeats_need_a_search(overrides: list[str]) -> None:
+    sentence = complaint_of("search.num_repeats=2", "budget.trials_per_stratum=0", *overrides)
+    assert_reads_well(sentence)
+    assert "search.num_repeats is 2, but without a search" in sentence
+
+
+def test_the_fid_chooses_by_default_and_one_criterion_may_stand_alone() -> None:
+    assert load_space("digits").confirm.by == ("fid",)
+    assert load_space("digits", ["confirm.by=elbo"]).confirm.by == ("elbo",)
+    assert load_space("digits", ["confirm.by=[fid, elbo]"]).confirm.by == ("fid", "elbo")
+
+
+@pytest.mark.parametrize(
+    ("space", "overrides", "where"),
+    [
+        ("digits", ["objective=published"], "gaussian (objective published)"),
+        ("digits", ["departures.entropy_constant=true"], "flow (objective exact)"),
+        ("digits", ["departures.gaussian_kl=true"], "gaussian (objective exact)"),
+        ("ablation_published", [], "variant published (objective exact)"),
+        ("table1_paper", [], "gaussian (objective published)"),
+    ],
+)
+@pytest.mark.parametrize("by", ["elbo", "fid,elbo"])
+def test_an_elbo_chooses_only_where_everything_has_a_bound(
+    space: str, overrides: list[str], where: str, by: str
+) -> None:
+    sentence = complaint_of(f"confirm.by={by}", *overrides, space=space)
+    assert_reads_well(sentence)
+    assert f"confirm.by elbo needs a bound on log p(x) everywhere, and {where} departs" in sentence
+    assert load_space(space, overrides).confirm.by == ("fid",)
+
+
+def test_a_departure_that_leaves_the_bound_a_bound_lets_the_elbo_choose() -> None:
+    spec = load_space("digits", ["confirm.by=elbo", "departures.plateau=true"])
+    assert spec.departures.plateau
+
+
+def test_a_study_of_revision_1_has_no_second_selection() -> None:
+    spec = load_space("digits", ["confirm.by=fid,elbo"])
+    with pytest.raises(InputError, match=r"confirm\.by elbo came with revision 2"):
+        space_of_revision(spec, 1)
 
 
 def test_digits_is_large_enough_to_mean_something() -> None:

@@ -50,7 +50,7 @@ def make_records(
     rng = default_rng(0)
     wanted = spec.budget.trials_per_stratum if num_trials is None else num_trials
     records = []
-    for stratum in spec.cells():
+    for stratum in spec.searches():
         states: list[State] = ["PRUNED" if n in (2, 4, 5) else "COMPLETE" for n in range(wanted)]
         search = [_trial(spec, stratum, "search", n, s, rng) for n, s in enumerate(states)]
         seeds = [_trial(spec, stratum, "confirm", n, "COMPLETE", rng) for n in range(num_seeds)]

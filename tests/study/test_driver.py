@@ -52,10 +52,10 @@ def driver(spec: StudySpec, recorder: Recorder) -> Driver:
     return Driver(Ledger(spec, "memory:"), [recorder])
 
 
-def epoch(number: int, fid: float | None = None) -> dict[str, float]:
+def epoch(number: int, fid: float | None = None, elbo: float | None = -3.0) -> dict[str, float]:
     best = None if fid is None else number
     return Measurement(
-        epoch=number, rate=1.0, distortion=2.0, elbo=-3.0, bits_per_dim=1.0, train_rate=1.0,
+        epoch=number, rate=1.0, distortion=2.0, elbo=elbo, bits_per_dim=1.0, train_rate=1.0,
         train_distortion=2.0, kl_weight=1.0, seconds=0.5, val_fid=fid, best_epoch=best,
     ).as_dict()  # fmt: skip
 
@@ -125,6 +125,37 @@ def test_epochs_that_come_again_cost_once(driver: Driver) -> None:
     driver.absorb("a", result(epoch(1), epoch(2, 30.0)))
     driver.absorb("a", full_length(30.0))
     assert facts_of(driver).attributes["cost"] == {"epochs": 8, "seconds": 4.0}
+
+
+def test_the_ledger_remembers_the_best_elbo_of_every_epoch(driver: Driver) -> None:
+    driver.issue("a")
+    driver.absorb("a", result(epoch(1, elbo=-9.0), epoch(2, 30.0, elbo=-4.0)))
+    driver.absorb("a", result(*(epoch(e, 9.0, elbo=-5.0) for e in (4, 8)), done=True))
+    trial = facts_of(driver)
+    assert (trial.state, trial.attributes["best_elbo"]) == ("COMPLETE", -4.0)
+
+
+def test_a_trial_without_a_bound_has_no_best_elbo(driver: Driver) -> None:
+    driver.issue("a")
+    driver.absorb("a", result(*(epoch(e, 9.0, elbo=None) for e in (2, 4, 8)), done=True))
+    trial = facts_of(driver)
+    assert trial.state == "COMPLETE"
+    assert "best_elbo" not in trial.attributes
+
+
+def test_a_resumed_trial_is_told_with_the_best_elbo_of_its_past(
+    spec: StudySpec, tmp_path: Path
+) -> None:
+    url = f"journal:{tmp_path / 'ledger.journal'}"
+    first = Driver(Ledger(spec, url))
+    first.issue("a")
+    past = (epoch(1, elbo=-1.0), epoch(2, 30.0, elbo=-7.0))
+    first.absorb("a", result(*past))
+    second = Driver(Ledger(spec, url))
+    second.issue("b")
+    second.absorb("b", result(*past))
+    second.absorb("b", result(*(epoch(e, 9.0, elbo=-5.0) for e in (4, 8)), done=True))
+    assert facts_of(second).attributes["best_elbo"] == -1.0
 
 
 def test_the_ledger_remembers_on_what_a_trial_ran(driver: Driver) -> None:

@@ -44,6 +44,14 @@ def test_an_export_brings_what_differs_and_what_varies(tmp_path: Path) -> None:
     assert wish.params == {RATE: 1e-3, "kl_annealing.kind": "linear", "prior.hidden_size": 64}
 
 
+def test_a_repeat_of_a_search_has_wishes_of_its_own(tmp_path: Path) -> None:
+    again = Stratum("digits", "flow", 8, repeat=1)
+    path = written(tmp_path, stratum=str(again), **{RATE: 1e-3})
+    assert load_wish(path, small("search.num_repeats=2")) == Wish(again, {RATE: 1e-3}, {})
+    with pytest.raises(InputError, match="no stratum 'digits/flow/8/repeat-1'"):
+        load_wish(path, small())
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [

@@ -109,6 +109,51 @@ def test_a_second_look_at_the_test_split_is_told(
     assert facts["another config tested after the first"] == "digits/flow/8: too narrow"
 
 
+def test_every_repeat_has_a_row_of_its_own(
+    layout: Layout, small: StudySpec, synthetic_records: MakeRecords
+) -> None:
+    search = small.search.model_copy(update={"num_repeats": 2})
+    spec = small.model_copy(update={"search": search})
+    table = build_table(spec, synthetic_records(spec))
+    paths = export_study(origin_of(layout), table, layout.export)
+    names = [str(path.relative_to(layout.export / "digits")) for path in paths]
+    assert names == [
+        "gaussian/8.yaml", "gaussian/8-repeat-1.yaml", "flow/8.yaml", "flow/8-repeat-1.yaml",
+    ]  # fmt: skip
+    for path, cell in zip(
+        paths, [part for whole in table.cells for part in whole.repeats], strict=True
+    ):
+        export = load_export(path)
+        assert export.stratum == export.title == str(cell.stratum)
+        assert export.test_fid == cell.test_fids
+        assert len(export.seeds) == spec.confirm.num_seeds
+
+
+def test_what_a_further_criterion_chose_has_a_row_where_it_is_another_config(
+    layout: Layout, small: StudySpec, synthetic_records: MakeRecords
+) -> None:
+    """Of the flow both chose the same; of the Gaussian the ELBO chose the trials of 10 to 12."""
+    confirm = small.confirm.model_copy(update={"by": ("fid", "elbo")})
+    spec = small.model_copy(update={"confirm": confirm})
+    records = []
+    for record in synthetic_records(small):
+        is_gaussian = record.stratum.prior == "gaussian"
+        by = ["fid"] if is_gaussian else ["fid", "elbo"]
+        records.append(replace(record, attributes={"chosen_by": by}))
+        if record.phase == "confirm" and is_gaussian:
+            other = {"number": record.number + 10, "attributes": {"chosen_by": ["elbo"]}}
+            records.append(replace(record, **other))
+    table = build_table(spec, records)
+    paths = export_study(origin_of(layout), table, layout.export)
+    names = [str(path.relative_to(layout.export / "digits")) for path in paths]
+    assert names == ["gaussian/8.yaml", "flow/8.yaml", "gaussian/8-elbo.yaml"]
+    assert load_export(paths[0]).title == "digits/gaussian/8"
+    assert load_export(paths[2]).title == "digits/gaussian/8 by elbo"
+    assert "the highest mean validation ELBO" in paths[2].with_suffix(".md").read_text()
+    folder = write_table_folder(origin_of(layout), table, layout.storage / "out")
+    assert load_table_folder(folder).rows == tuple(f"digits/{name}" for name in names)
+
+
 def test_the_weights_are_those_of_the_best_validation_fid(
     exported: Path, table: Table, layout: Layout
 ) -> None:

@@ -6,10 +6,14 @@ import pytest
 
 from search_spaces import StudySpec
 from study.ledger import Ledger, LedgerFacts
-from tests.study.walk import Walk, by_stratum, key_of, phase, small
+from tests.study.walk import KilledError, Walk, arm, by_stratum, key_of, phase, small
 from trainables.error import InputError
 
 pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
+
+
+# What the write that is lost shows of itself in the journal.
+_SHOWS = {"its slot": "'slot'", "its config": "'config': {'revision': 2, 'objective': 'exact'"}
 
 
 @pytest.fixture
@@ -117,7 +121,7 @@ def test_an_extended_search_tests_no_other_config_by_itself(url: str) -> None:
 
 def test_a_rival_is_tested_for_a_reason_that_stays(url: str) -> None:
     walk, before = after_a_better_search(url)
-    stratum, key = next(iter(walk.ledger.rivals().items()))
+    stratum, (key,) = next(iter(walk.ledger.rivals().items()))
     others = {cell: known for cell, known in before.strata.items() if cell != stratum}
     walk.ledger.retest(str(stratum), "the space was too narrow")
     walk.restart()
@@ -125,11 +129,56 @@ def test_a_rival_is_tested_for_a_reason_that_stays(url: str) -> None:
     assert after.strata[stratum].chosen == (key,)
     assert after.strata[stratum].retests == ("the space was too narrow",)
     assert len(after.strata[stratum].tests) == 2 * len(before.strata[stratum].tests)
+    own = {t.number: t for t in phase(after, "confirm") if t.stratum == stratum}
+    new = after.strata[stratum].tests.keys() - before.strata[stratum].tests.keys()
+    assert [own[number].attributes["slot"] for number in sorted(new)] == [
+        [key, 0, "fresh"], [key, 1, "fresh"],
+    ]  # fmt: skip
+    assert {n for n, by in after.strata[stratum].chosen_by.items() if by} == new
     assert before.strata[stratum].tests.items() <= after.strata[stratum].tests.items()
     assert all(after.strata[cell].tests == known.tests for cell, known in others.items())
     assert stratum not in walk.ledger.rivals()
     with pytest.raises(InputError, match="no config that is better"):
         walk.ledger.retest(str(stratum), "once more")
+
+
+def test_a_search_that_is_extended_before_the_test_is_chosen_from_anew_and_tested_afresh(
+    url: str,
+) -> None:
+    walk = Walk(small("budget.trials_per_stratum=2"), url)
+    walk.run_until(lambda s: s.phase == "test")
+    walk.spec = small("budget.trials_per_stratum=15")
+    walk.restart()
+    after = walk.run()
+    several = 0
+    for stratum, known in after.strata.items():
+        own = [t for t in phase(after, "confirm") if t.stratum == stratum]
+        candidates = {t.attributes["slot"][0] for t in own}
+        several += len(candidates) > 1
+        tested = [t.attributes["slot"] for t in own if t.number in known.tests]
+        fresh = ["fresh"] if len(candidates) > 1 else []
+        assert tested == [[known.chosen[0], replicate, *fresh] for replicate in range(2)]
+    assert several
+    assert not walk.ledger.rivals()
+
+
+@pytest.mark.parametrize("lost", ["its slot", "its config"])
+def test_a_trial_killed_while_it_was_asked_outlives_an_extension(url: str, lost: str) -> None:
+    walk = Walk(small("budget.trials_per_stratum=2", "strata.prior=gaussian"), url)
+    walk.run_until(lambda s: s.phase == "search" and s.number == 1)
+    arm(walk.ledger, 1, "before", spare=lambda log: _SHOWS[lost] not in log)
+    with pytest.raises(KilledError):
+        walk.finish()
+    walk.spec = small("budget.trials_per_stratum=15", "strata.prior=gaussian")
+    walk.restart()
+    (known,) = walk.run().strata.values()
+    own = walk.ledger.facts()
+    best = min(t.value for t in phase(own, "search") if t.state == "COMPLETE" and t.value)
+    (chosen,) = known.chosen
+    keys = {f"search-{t.number}": t.value for t in phase(own, "search")}
+    assert best in {keys[t.attributes["slot"][0]] for t in phase(own, "confirm")}
+    assert len(known.tests) == 2
+    assert chosen in keys
 
 
 def test_a_rival_needs_a_stratum_and_a_finished_study(url: str) -> None:

@@ -53,6 +53,29 @@ def test_the_epochs_of_a_stratum_are_those_of_its_budget() -> None:
     assert epochs(ablation, ablation.cells()[0]) == (8 * 5 * 30, 8 * 5 * 30)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "least", "most", "words"),
+    [
+        (["search.num_repeats=2"], 6 * 5 + 3 * 30, 6 * 30 + 3 * 30, "12 configs × 3 seeds, 36"),
+        (["confirm.num_configs=2"], 6 * 5 + 9 * 30, 6 * 30 + 9 * 30,
+         "12 configs × 3 seeds, then 3 fresh seeds of each chosen config, 54 trials"),
+        (["confirm.num_configs=2", "confirm.by=fid,elbo"], 6 * 5 + 9 * 30, 6 * 30 + 18 * 30,
+         "12 to 24 configs × 3 seeds, then 3 fresh seeds of each chosen config, 54 to 108"),
+        (["confirm.num_configs=5", "confirm.by=fid,elbo"], 6 * 5 + 18 * 30, 6 * 30 + 24 * 30,
+         "30 to 36 configs"),
+    ],
+)  # fmt: skip
+def test_what_is_confirmed_is_told_with_the_seeds_that_choose(
+    overrides: list[str], least: int, most: int, words: str
+) -> None:
+    spec, text = load_space("digits", overrides), shown("digits", *overrides)
+    assert epochs(spec, spec.cells()[0]) == (least, most)
+    num_searches = len(spec.searches())
+    assert f"{num_searches * most:,} at most, {num_searches * least:,} at least" in text
+    assert words in " ".join(text.split())
+    assert ("2 repeats of each" in text) == (spec.search.num_repeats == 2)
+
+
 def test_a_chain_that_ends_early_is_told() -> None:
     assert chain_notes(load_space("digits")) == []
     notes = chain_notes(load_space("beta_schedules"))

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from search_spaces import Stratum
+import pytest
+
+from search_spaces import Stratum, space_of_revision
 from study.ledger import TrialFacts
 from tests.study.walk import Walk, by_stratum, phase, small
 
@@ -17,6 +19,11 @@ def test_confirm_trains_the_best_config_of_each_stratum(journal: str) -> None:
         best = min(complete, key=lambda trial: (trial.value, trial.number))
         for trial in (t for t in own if t.phase == "confirm"):
             assert trial.config | {"seed": 0} == best.config | {"seed": 0}
+
+
+def is_fresh(trial: TrialFacts) -> bool:
+    """Whether its seed had no part in a choice."""
+    return trial.attributes["slot"][2:] == ["fresh"]
 
 
 def seeds_by_config(trials: Iterable[TrialFacts]) -> dict[str, list[int]]:
@@ -34,11 +41,12 @@ def test_every_seed_is_its_own_but_for_configs_that_are_compared(journal: str) -
     confirmed = set()
     for stratum in walk.spec.cells():
         trials = [trial for trial in phase(facts, "confirm") if trial.stratum == stratum]
-        one, two = seeds_by_config(trials).values()
+        one, two = seeds_by_config(t for t in trials if not is_fresh(t)).values()
+        (fresh,) = seeds_by_config(filter(is_fresh, trials)).values()
         assert sorted(one) == sorted(two)
-        assert len(set(one)) == 3
-        assert not confirmed & set(one)
-        confirmed |= set(one)
+        assert len({*one, *fresh}) == 3 + 3
+        assert not confirmed & {*one, *fresh}
+        confirmed |= {*one, *fresh}
     assert not confirmed & set(searched)
 
 
@@ -59,21 +67,27 @@ def test_the_choice_is_the_best_mean_over_seeds(journal: str) -> None:
     for cell in walk.ledger._cells:
         values: dict[str, list[float]] = {}
         for trial in phase(facts, "confirm"):
-            if trial.stratum == cell.stratum:
+            if trial.stratum == cell.stratum and not is_fresh(trial):
                 assert trial.value is not None
                 values.setdefault(trial.attributes["slot"][0], []).append(trial.value)
         means = {key: sum(of_key) / len(of_key) for key, of_key in values.items()}
         assert facts.strata[cell.stratum].chosen == (min(means, key=lambda key: means[key]),)
 
 
-def test_only_seeds_of_the_chosen_config_are_tested_each_once(lasting_url: str) -> None:
-    walk = Walk(small("confirm.num_configs=2", "confirm.num_seeds=3"), lasting_url)
+@pytest.mark.parametrize("num_configs", [1, 2, 3])
+def test_only_seeds_that_chose_nothing_are_tested_each_once(
+    lasting_url: str, num_configs: int
+) -> None:
+    walk = Walk(small(f"confirm.num_configs={num_configs}", "confirm.num_seeds=3"), lasting_url)
     facts = walk.run()
     for stratum, known in facts.strata.items():
-        chosen = {t.number for t in phase(facts, "confirm") if t.stratum == stratum
-                  and t.attributes["slot"][0] in known.chosen}  # fmt: skip
-        assert set(known.tests) == chosen
-        assert len(chosen) == 3
+        own = [t for t in phase(facts, "confirm") if t.stratum == stratum]
+        tested = [t for t in own if t.number in known.tests]
+        assert len(tested) == 3
+        assert {t.attributes["slot"][0] for t in tested} == set(known.chosen)
+        assert len(own) == (3 if num_configs == 1 else 3 * num_configs + 3)
+        assert [is_fresh(t) for t in tested] == [num_configs > 1] * 3
+        assert {n for n, by in known.chosen_by.items() if by} == set(known.tests)
     assert set(walk.tests.values()) == {1}
 
 
@@ -137,17 +151,110 @@ def test_variants_are_each_trained_and_tested_without_search(journal: str) -> No
     assert all(len(known.tests) == 4 for known in facts.strata.values())
 
 
-def test_more_confirm_seeds_are_fresh_and_each_tested_once(journal: str) -> None:
+@pytest.mark.parametrize("how", ["study confirm", "a larger number in the space"])
+def test_more_seeds_are_fresh_of_the_chosen_config_and_each_tested_once(
+    journal: str, how: str
+) -> None:
     walk = Walk(small("confirm.num_configs=2"), journal)
     before = walk.run()
-    walk.ledger.add_confirm_seeds(3)
+    if how == "study confirm":
+        walk.ledger.add_confirm_seeds(3)
+    else:
+        walk.spec = small("confirm.num_configs=2", "confirm.num_seeds=5")
+        walk.restart()
     after = walk.run()
     assert phase(after, "search") == phase(before, "search")
     for stratum in walk.spec.cells():
         trials = [trial for trial in phase(after, "confirm") if trial.stratum == stratum]
-        chosen = after.strata[stratum].chosen[0]
-        assert Counter(t.attributes["slot"][0] for t in trials)[chosen] == 2 + 3
-        assert len(trials) == 2 * 2 + 3
-        assert all(len(set(seeds)) == len(seeds) for seeds in seeds_by_config(trials).values())
+        assert after.strata[stratum].chosen == before.strata[stratum].chosen
+        assert Counter(map(is_fresh, trials)) == {False: 2 * 2, True: 2 + 3}
+        assert len({t.config["seed"] for t in trials}) == 2 + 2 + 3
         assert len(after.strata[stratum].tests) == 2 + 3
     assert set(walk.tests.values()) == {1}
+
+
+def test_seeds_that_are_asked_for_before_the_choice_are_tested_ones(journal: str) -> None:
+    walk = Walk(small("confirm.num_configs=2"), journal)
+    walk.run_until(lambda s: s.phase == "confirm")
+    walk.ledger.add_confirm_seeds(1)
+    walk.spec = small("confirm.num_configs=2", "confirm.num_seeds=4")
+    walk.restart()
+    facts = walk.run()
+    for stratum in walk.spec.cells():
+        trials = [trial for trial in phase(facts, "confirm") if trial.stratum == stratum]
+        begun = stratum == walk.spec.cells()[0]
+        choosing = 2 * (2 if begun else 4)
+        assert Counter(map(is_fresh, trials)) == {False: choosing, True: 4 + 1}
+        assert len(facts.strata[stratum].tests) == 4 + 1
+
+
+def test_a_fresh_seed_that_fails_leaves_fewer_and_its_retry_makes_up_for_it(journal: str) -> None:
+    walk = Walk(small("confirm.num_configs=2", "strata.prior=gaussian"), journal)
+    failed = walk.run_until(lambda s: s.phase == "confirm" and s.number == 4)
+    walk.close(failed, "FAIL", "NaN")
+    (stratum,) = walk.spec.cells()
+    before = walk.run()
+    assert set(before.strata[stratum].tests) == {5}
+    assert walk.ledger.retry_failed() == 1
+    after = walk.run()
+    assert set(after.strata[stratum].tests) == {5, 6}
+    assert after.strata[stratum].chosen == before.strata[stratum].chosen
+    assert len({t.config["seed"] for t in phase(after, "confirm")}) == 2 + 2 + 1
+
+
+def test_a_seed_that_fails_before_the_choice_is_left_out_of_it(journal: str) -> None:
+    walk = Walk(small("confirm.num_configs=2", "strata.prior=gaussian"), journal)
+    failed = walk.run_until(lambda s: s.phase == "confirm" and s.number == 0)
+    walk.close(failed, "FAIL", "NaN")
+    (known,) = walk.run().strata.values()
+    assert len(known.tests) == 2
+    chosen, tests = known.chosen, known.tests
+    walk.ledger.retry_failed()
+    (known,) = walk.run().strata.values()
+    assert (known.chosen, known.tests) == (chosen, tests)
+
+
+def test_where_every_seed_fails_nothing_is_chosen_until_a_retry(journal: str) -> None:
+    walk = Walk(small("confirm.num_configs=2", "strata.prior=gaussian"), journal)
+    while (ray_trial_id := walk.issue()) is not None:
+        if walk.issued[-1].phase == "confirm":
+            walk.close(ray_trial_id, "FAIL", "NaN")
+        while ray_trial_id in walk.under_way:
+            walk.advance(ray_trial_id)
+    assert walk.ledger.is_finished
+    (known,) = walk.ledger.facts().strata.values()
+    assert (known.chosen, known.tests) == ((), {})
+    walk.ledger.retry_failed()
+    (known,) = walk.run().strata.values()
+    assert len(known.tests) == 2
+
+
+def test_a_study_of_an_earlier_version_tests_the_seeds_that_chose(journal: str) -> None:
+    spec = space_of_revision(small("confirm.num_configs=2"), 1)
+    walk = Walk(spec, journal)
+    walk.run()
+    walk.spec = space_of_revision(small("confirm.num_configs=2", "confirm.num_seeds=3"), 1)
+    walk.restart()
+    facts = walk.run()
+    for stratum, known in facts.strata.items():
+        own = [t for t in phase(facts, "confirm") if t.stratum == stratum]
+        assert not any(map(is_fresh, own))
+        assert len(own) == 2 * 2 + 1
+        assert len(known.tests) == 3
+
+
+def test_a_choice_that_is_stored_already_stays_and_its_seeds_are_tested(journal: str) -> None:
+    """As an earlier commit of this revision stored it: without pools, and by nobody."""
+    walk = Walk(small("confirm.num_configs=2", "strata.prior=gaussian"), journal)
+    walk.run_until(lambda s: s.phase == "confirm")
+    confirm = walk.ledger._cells[0].confirm
+    other = list(confirm.user_attrs["candidates/6"])[1]
+    confirm.set_user_attr("pools/6", {})
+    confirm.set_user_attr("chosen/6", {"keys": [other], "num_seeds": 2})
+    walk.restart()
+    facts = walk.run()
+    (known,) = facts.strata.values()
+    assert known.chosen == (other,)
+    own = {t.number for t in phase(facts, "confirm") if t.attributes["slot"][0] == other}
+    assert set(known.tests) == own
+    assert len(own) == 2

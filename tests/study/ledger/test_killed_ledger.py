@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from search_spaces import StudySpec
-from study.ledger import Ledger, LedgerFacts, TrialFacts
+from study.ledger import Ledger, LedgerFacts, StratumFacts, TrialFacts
 from tests.study.walk import KilledError, Walk, arm, by_stratum, key_of, phase, proposals, small
 from trainables.config import TrialConfig
 
@@ -61,12 +61,26 @@ def walk_through_kills(spec: StudySpec, url: str, seed: int) -> Walk:
     return walk
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_after_any_kills_the_study_is_as_it_should_be(journal: str, seed: int) -> None:
-    spec = small("budget.trials_per_stratum=5", "budget.min_peers=1")
+ONE_CANDIDATE: tuple[str, ...] = ()
+SEVERAL_CANDIDATES = ("confirm.num_configs=2", "confirm.num_seeds=3")
+TWO_CRITERIA = ("confirm.num_configs=2", "confirm.by=fid,elbo", "search.num_repeats=2")
+
+
+@pytest.mark.parametrize(
+    ("seed", "overrides"),
+    [
+        *((seed, ONE_CANDIDATE) for seed in range(30)),
+        *((seed, SEVERAL_CANDIDATES) for seed in range(30, 45)),
+        *((seed, TWO_CRITERIA) for seed in range(45, 60)),
+    ],
+)
+def test_after_any_kills_the_study_is_as_it_should_be(
+    journal: str, seed: int, overrides: tuple[str, ...]
+) -> None:
+    spec = small("budget.trials_per_stratum=5", "budget.min_peers=1", *overrides)
     walk = walk_through_kills(spec, journal, seed)
     facts = Ledger.read(journal, "small")
-    assert by_stratum(phase(facts, "search")) == dict.fromkeys(spec.cells(), 5)
+    assert by_stratum(phase(facts, "search")) == dict.fromkeys(spec.searches(), 5)
     assert Counter(t.state for t in facts.trials)["RUNNING"] == 0
     for trial in facts.trials:
         heard = {e: d for (key, e), d in walk.decisions.items() if key == key_of(trial)}
@@ -113,10 +127,32 @@ def assert_confirmed_and_tested_once(walk: Walk, facts: LedgerFacts) -> None:
         own = [trial for trial in facts.trials if trial.stratum == stratum]
         confirms = [trial for trial in own if trial.phase == "confirm"]
         has_candidate = any(t.state == "COMPLETE" and t.phase == "search" for t in own)
-        slots = sorted(trial.attributes["slot"][1] for trial in confirms)
-        assert slots == (list(range(walk.spec.confirm.num_seeds)) if has_candidate else [])
-        assert set(known.tests) == {t.number for t in confirms if t.state == "COMPLETE"}
+        assert bool(confirms) == has_candidate
+        assert_every_seed_once(walk.spec, known, confirms)
+        tested = {t.number for t in confirms if t.state == "COMPLETE" and stands(known, t)}
+        assert set(known.tests) == tested
+        of_config = Counter((t.attributes["slot"][0], t.config["seed"]) for t in confirms)
+        assert set(of_config.values()) <= {1}
     assert set(walk.tests.values()) <= {1}
+
+
+def assert_every_seed_once(
+    spec: StudySpec, known: StratumFacts, confirms: list[TrialFacts]
+) -> None:
+    """Each candidate has its seeds; then, if there are several, each chosen one has others."""
+    slots = sorted(tuple(trial.attributes["slot"]) for trial in confirms)
+    candidates = {slot[0] for slot in slots}
+    replicates = range(spec.confirm.num_seeds)
+    wanted: list[tuple[object, ...]] = [*itertools.product(candidates, replicates)]
+    if len(candidates) > 1:
+        wanted += itertools.product(known.chosen, replicates, ["fresh"])
+        deciding = [t for t in confirms if len(t.attributes["slot"]) == 2]
+        assert bool(known.chosen) == any(t.state == "COMPLETE" for t in deciding)
+    assert slots == sorted(wanted)
+
+
+def stands(known: StratumFacts, trial: TrialFacts) -> bool:
+    return bool(known.chosen_by[trial.number])
 
 
 def killed_at_every_write(spec: StudySpec, url: str, manner: str) -> Walk:
@@ -137,8 +173,11 @@ def killed_at_every_write(spec: StudySpec, url: str, manner: str) -> Walk:
 
 
 @pytest.mark.parametrize("manner", ["before", "after", "within"])
-def test_kills_change_nothing_of_what_one_worker_finds(tmp_path: Path, manner: str) -> None:
-    spec = small()
+@pytest.mark.parametrize("overrides", [ONE_CANDIDATE, SEVERAL_CANDIDATES, TWO_CRITERIA])
+def test_kills_change_nothing_of_what_one_worker_finds(
+    tmp_path: Path, manner: str, overrides: tuple[str, ...]
+) -> None:
+    spec = small(*overrides)
     straight = Walk(spec, f"journal:{tmp_path / 'straight'}")
     straight.run()
     killed = killed_at_every_write(spec, f"journal:{tmp_path / 'killed'}", manner)
@@ -148,6 +187,34 @@ def test_kills_change_nothing_of_what_one_worker_finds(tmp_path: Path, manner: s
         for walk in (killed, straight)
     ]
     assert essence[0] == essence[1]
+    assert killed.ledger.facts().strata == straight.ledger.facts().strata
+
+
+@pytest.mark.parametrize("manner", ["before", "after"])
+def test_a_kill_at_any_write_of_a_choice_leaves_the_same_seeds(
+    tmp_path: Path, manner: str
+) -> None:
+    """From the last seed that chooses to the first that is tested, each write in its turn."""
+    spec = small("strata.prior=gaussian", *TWO_CRITERIA[:2])
+    straight = Walk(spec, f"journal:{tmp_path / 'straight'}")
+    wanted = straight.run()
+    number_of_last = next(n for n, t in enumerate(phase(wanted, "confirm")) if is_fresh(t)) - 1
+    for write in range(1, 25):
+        walk = Walk(spec, f"journal:{tmp_path / f'{manner}-{write}'}")
+        last = walk.run_until(lambda s: s.phase == "confirm" and s.number == number_of_last)
+        while len(walk.under_way[last][1]) > 1:
+            walk.advance(last)
+        arm(walk.ledger, write, manner)
+        with pytest.raises(KilledError):
+            walk.finish()
+        walk.restart()
+        facts = walk.run()
+        assert facts.strata == wanted.strata
+        assert [t.config for t in facts.trials] == [t.config for t in wanted.trials]
+
+
+def is_fresh(trial: TrialFacts) -> bool:
+    return bool(trial.attributes["slot"][2:])
 
 
 def test_a_decision_torn_by_a_kill_is_taken_again_the_same(journal: str) -> None:

@@ -11,7 +11,7 @@ from search_spaces import StudySpec
 from study.protocol import protocol_hash
 from study.record import TrialRecord
 from study.tracking.mirror import Mirror
-from study.tracking.run import common_params, params
+from study.tracking.run import common_params, params, tags
 from study.tracking.store import Store
 from tests.study.conftest import make_records
 from tests.study.tracking.conftest import (
@@ -169,6 +169,28 @@ def test_names_tell_search_confirm_and_test_apart(
     assert names["search/digits/flow/8/1"] == "flow-8 #1"
     assert names["confirm/digits/flow/8/0"] == "flow-8 confirm #0, tested"
     assert names["confirm/digits/flow/8/1"] == "flow-8 confirm #1"
+
+
+def test_a_repeat_of_a_search_is_told_by_name_and_tag_and_charted_with_its_cell(
+    connect: Connect, uri: str, spec: StudySpec, records: list[TrialRecord]
+) -> None:
+    again = replace(records[1], stratum=replace(records[1].stratum, repeat=1))
+    show_all(connect(), [*records, again])
+    runs = trial_runs(uri, spec.name)
+    first, second = runs["search/digits/flow/8/1"], runs["search/digits/flow/8/repeat-1/1"]
+    assert second.info.run_name == "flow-8 repeat-1 #1"
+    assert (first.data.tags["repeat"], second.data.tags["repeat"]) == ("0", "1")
+    assert first.data.tags["cell"] == second.data.tags["cell"] == "flow-8"
+    assert second.data.tags["stratum"] == "digits/flow/8/repeat-1"
+
+
+def test_runs_say_which_criterion_they_stand_for(spec: StudySpec) -> None:
+    record = next(r for r in make_records(spec) if r.phase == "confirm")
+    for chosen_by, cell in ((["fid", "elbo"], "gaussian-8"), (["elbo"], "gaussian-8 by elbo")):
+        own = tags(spec, replace(record, attributes={"chosen_by": chosen_by}))
+        assert (own["chosen_by"], own["cell"]) == (",".join(chosen_by), cell)
+    for attributes in ({"chosen_by": []}, {}):
+        assert "chosen_by" not in tags(spec, replace(record, attributes=attributes))
 
 
 def test_a_description_holds_the_reason_of_the_end(
