@@ -9,13 +9,15 @@ from trainables.measurement import Measurement
 
 Phase = Literal["search", "confirm"]
 State = Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
-TEST_PARTS = (
+FID_PARTS = (
     "reconstruction_fid", "aggregate_fid", "prior_hole", "fid_noise", "kid", "precision", "recall",
+    "real_fid",
 )  # fmt: skip
-# An estimate of log p(x) that a tenth of the draws moves by more nats, or that rests on fewer
-# draws, has not converged.
-MOST_DRIFT = 0.5
-FEWEST_EFFECTIVE_SAMPLES = 5.0
+BOUND_PARTS = (
+    "test_elbo", "test_rate", "test_distortion", "test_elbo_error", "evidence", "evidence_error",
+    "evidence_tenth", "effective_samples", "evidence_elbo", "looseness", "looseness_error",
+)  # fmt: skip
+TEST_PARTS = (*FID_PARTS, *BOUND_PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +47,32 @@ class TestResult:
         reconstruction_fid: FID of the test images through encoder and decoder, one for each.
         aggregate_fid: FID of decoded draws from the posteriors of the train images.
         fid_noise: standard deviation of the test FID over draws of samples.
-        hole_fid: FID between samples and decoded draws from the posteriors of the train images:
-            what the prior misses of q(z); lower is better.
-        test_elbo: of the test images, nats per image; higher is better.
-        test_rate: its rate.
-        test_distortion: its distortion.
-        test_elbo_error: standard error of the test ELBO as a mean over the test images, nats.
-        evidence: importance-weighted estimate of log p(x), nats per image, whose expectation lies
-            below it; higher is better.
+        hole_fid: FID of the samples against as many decoded draws from the posteriors of the
+            train images; lower is better.
+        real_fid: FID of train images against the test split, as many as samples, as far as there
+            are: what a perfect model would have.
+        classifier_fids: the test FID with the features of each of several classifiers, trained
+            from different seeds; the first is that of the protocol. Empty where one was asked for.
+        test_elbo: the bound over the test split, nats per image; higher is better.
+        test_rate: its KL(q(z|x) || p(z)) or upper bound on it, nats per image; lower is better.
+        test_distortion: its E_q[-log p(x|z)], nats per image; lower is better.
+        test_elbo_error: standard error of test_elbo over images, nats.
+        evidence: importance-weighted estimate of log p(x) for the first test images, in
+            expectation never above it, nats per image; higher is better.
         evidence_error: its standard error over images, nats.
-        evidence_tenth: the same estimate with a tenth of the draws.
-        effective_samples: median over images of the draws' effective number, 1 to K.
-        evidence_elbo: ELBO of the same images, nats per image.
-        looseness: evidence minus that ELBO, nats per image: what the bound gives away; lower is
-            better.
+        evidence_tenth: the same estimate with a tenth of the samples, nats per image.
+        effective_samples: effective number of samples of an image's estimate, the median over
+            images; at most evidence_samples.
+        evidence_elbo: the bound for the same images, nats per image; higher is better.
+        looseness: evidence minus evidence_elbo, the bound's own part of an ELBO's gap, nats per
+            image; lower is tighter.
         looseness_error: its standard error over images, nats.
-        evidence_samples: draws for each image, K.
-        evidence_images: number of images of the evidence.
-        real_fid: FID of real train images to the test split: the bias of the reference.
-        classifier_fids: test FID with the features of classifiers from several seeds, the
-            protocol's own first; empty where there is one.
+        evidence_samples: samples for each image.
+        evidence_images: how many images.
 
-    What a ledger of an earlier version lacks is None; so is what a model does not have.
+    What concerns the bound is None where there is none, and the evidence where the config asks
+    for no images or the prior offers no weight. Ledgers of earlier versions, and trials of
+    revision 1, lack all from hole_fid on; the first versions all from kid on.
     """
 
     __test__ = False  # pytest: this is no test class
@@ -81,6 +87,8 @@ class TestResult:
     aggregate_fid: float | None = None
     fid_noise: float | None = None
     hole_fid: float | None = None
+    real_fid: float | None = None
+    classifier_fids: tuple[float, ...] = ()
     test_elbo: float | None = None
     test_rate: float | None = None
     test_distortion: float | None = None
@@ -94,26 +102,28 @@ class TestResult:
     looseness_error: float | None = None
     evidence_samples: int | None = None
     evidence_images: int | None = None
-    real_fid: float | None = None
-    classifier_fids: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        # A list where it came through JSON.
+        object.__setattr__(self, "classifier_fids", tuple(self.classifier_fids))
 
     @property
     def prior_hole(self) -> float | None:
-        """What the prior misses of q(z), as a FID; lower is better.
+        """What the prior misses of q(z): hole_fid; lower is better.
 
-        Earlier versions did not measure it: there it is test FID minus aggregate FID.
+        Without one, as in revision 1, test FID minus aggregate FID.
         """
-        if self.hole_fid is not None or self.aggregate_fid is None:
+        if self.hole_fid is not None:
             return self.hole_fid
-        return self.test_fid - self.aggregate_fid
+        return None if self.aggregate_fid is None else self.test_fid - self.aggregate_fid
 
     @property
-    def has_converged(self) -> bool | None:
-        """Whether more draws would hardly move the evidence; None where there is none."""
+    def evidence_is_converged(self) -> bool | None:
+        """Whether more samples would hardly change the evidence; None where there is none."""
         if self.evidence is None or self.evidence_tenth is None or self.effective_samples is None:
             return None
         drift = abs(self.evidence - self.evidence_tenth)
-        return drift <= MOST_DRIFT and self.effective_samples >= FEWEST_EFFECTIVE_SAMPLES
+        return drift <= 0.5 and self.effective_samples >= 5
 
     def metrics(self) -> dict[str, float]:
         """Every number that there is, by name."""

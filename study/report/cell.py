@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from search_spaces import Stratum, StudySpec
+from study.number import seeded_fid_text
 from study.record import State, TestResult, TrialRecord
 from trainables.measurement import Measurement
 
@@ -29,6 +30,8 @@ class Cell:
         is_finished: whether nothing more is to come.
         status: how far the stratum is, or why it is empty.
         variant: the name of the fixed overrides, or None for the searched stratum.
+        selection: by what config and weights were chosen, `fid` or `elbo`.
+        repeats: the same stratum searched anew over study seeds; empty where it was searched once.
     """
 
     stratum: Stratum
@@ -38,6 +41,8 @@ class Cell:
     is_finished: bool
     status: str
     variant: str | None = None
+    selection: str = "fid"
+    repeats: tuple["Cell", ...] = ()
 
     @property
     def num_complete(self) -> int:
@@ -70,9 +75,42 @@ class Cell:
         return len(self.tests)
 
     @property
+    def num_failed_seeds(self) -> int:
+        """Confirm seeds of the chosen config that ended without a result.
+
+        One that diverged counts also where a retry drew another seed in its place.
+        """
+        if self.repeats:
+            return sum(repeat.num_failed_seeds for repeat in self.repeats)
+        keys = {_config_key(record) for record in self.chosen}
+        retried = {record.attributes.get("retry_of") for record in self.confirm}
+        failed = (record for record in self.confirm if record.state == "FAIL")
+        return sum(
+            _config_key(record) in keys
+            and (record.number not in retried or record.attributes.get("failure") == "diverged")
+            for record in failed
+        )
+
+    @property
+    def fid_text(self) -> str:
+        """The mean test FID ± its deviation, with `2 of 3 seeds` where some failed."""
+        return seeded_fid_text(
+            self.mean, self.standard_deviation, self.num_seeds, self.num_failed_seeds
+        )
+
+    def values_of(self, part: str) -> tuple[float, ...]:
+        """A part of the test results that are there, one value for each seed, or each repeat."""
+        values = (
+            [repeat.mean_part(part) for repeat in self.repeats]
+            if self.repeats
+            else [getattr(test, part) for test in self.tests]
+        )
+        return tuple(value for value in values if value is not None)
+
+    @property
     def test_fids(self) -> tuple[float, ...]:
-        """Test FID of each seed; lower is better."""
-        return tuple(test.test_fid for test in self.tests)
+        """Test FID of each seed, or of each repeat as a mean over its seeds; lower is better."""
+        return self.values_of("test_fid")
 
     @property
     def mean(self) -> float | None:
@@ -81,16 +119,17 @@ class Cell:
 
     @property
     def standard_deviation(self) -> float | None:
-        """Standard deviation of the test FID over seeds (ddof 1); None below two seeds."""
-        return float(np.std(self.test_fids, ddof=1)) if self.num_seeds > 1 else None
+        """Standard deviation of `test_fids` (ddof 1); None below two of them."""
+        return deviation_of(self.test_fids)
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's 95 % interval of the mean test FID; None below two seeds."""
+        """Student's 95 % interval of the mean of `test_fids`; None below two of them."""
         if self.mean is None or self.standard_deviation is None:
             return None
-        reach = float(student_t.isf(0.025, self.num_seeds - 1))
-        half = reach * self.standard_deviation / math.sqrt(self.num_seeds)
+        num_values = len(self.test_fids)
+        reach = float(student_t.isf(0.025, num_values - 1))
+        half = reach * self.standard_deviation / math.sqrt(num_values)
         return self.mean - half, self.mean + half
 
     @property
@@ -99,9 +138,8 @@ class Cell:
         return _mean([test.untrained_fid for test in self.tests])
 
     def mean_part(self, name: str) -> float | None:
-        """Mean over seeds of a part of the test result, such as `aggregate_fid`."""
-        values = (getattr(test, name) for test in self.tests)
-        return _mean([value for value in values if value is not None])
+        """Mean over seeds, or repeats, of a part of the test result, such as `aggregate_fid`."""
+        return _mean(self.values_of(name))
 
     @property
     def val_fid(self) -> float | None:
@@ -209,6 +247,11 @@ def _confirm_status(confirm: Records, chosen: Records, spec: StudySpec) -> Statu
 def best_measurement(record: TrialRecord) -> Measurement:
     """The epoch with the lowest validation loss, whose weights are the ones evaluated."""
     return min(record.measurements, key=lambda measurement: measurement.loss)
+
+
+def deviation_of(values: Sequence[float]) -> float | None:
+    """Standard deviation (ddof 1); None below two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -17,10 +17,10 @@ from study.report.grid import (
     STRATUM,
     Grid,
     Row,
-    fid,
     interval,
     interval_row,
     number,
+    seeded_fid,
     stratum_row,
     word,
 )
@@ -119,7 +119,7 @@ def variants(table: Table) -> Grid:
         " fewer than two seeds have a value on both sides. A variant that changes nothing in a"
         " stratum is not trained again there.",
         (
-            *STRATUM, word("variant"), fid("test FID", "test_fid", "standard_deviation"),
+            *STRATUM, word("variant"), seeded_fid("test FID"),
             number("seeds", "num_seeds"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), word("FID is", "verdict"),
             word("by", "method"),
@@ -136,6 +136,7 @@ def _row(cell: Cell, effect: Effect | None) -> Row:
         "test_fid": cell.mean,
         "standard_deviation": cell.standard_deviation,
         "num_seeds": cell.num_seeds,
+        "num_failed_seeds": cell.num_failed_seeds,
         "difference": effect.difference if effect else None,
         **interval_row(effect.interval if effect else None, "difference"),
         "verdict": effect.verdict if effect else "base",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from study.number import MISSING, fid_text, nats_text, signed_text, value_text
+from study.number import MISSING, nats_text, seeded_fid_text, signed_text, value_text
 from study.protocol import protocol_hash
 from study.record import TEST_PARTS
 from study.report.cell import Cell
@@ -49,7 +49,11 @@ def results(table: Table, facts: Sequence[tuple[str, str]]) -> Grid:
         * has_paper,
         (
             *STRATUM,
-            Column("test FID ↓", ("test_fid", "standard_deviation", "status"), _fid_or_status),
+            Column(
+                "test FID ↓",
+                ("test_fid", "standard_deviation", "num_seeds", "num_failed_seeds", "status"),
+                _fid_or_status,
+            ),
             interval(signed=False), number("rank"), *(paper if has_paper else ()),
             fid("untrained", "untrained_fid"), fid("validation FID ↓", "val_fid"),
             number("ELBO ↑", "best_elbo", nats_text), number("seeds", "num_seeds"),
@@ -84,6 +88,7 @@ def result_row(table: Table, cell: Cell) -> dict[str, Any]:
         "standard_deviation": cell.standard_deviation,
         **interval_row(cell.interval),
         "num_seeds": cell.num_seeds,
+        "num_failed_seeds": cell.num_failed_seeds,
         "test_fids": [float(value) for value in cell.test_fids],
         "rank": None if cell.variant else table.rank(cell),
         "is_best": not cell.variant and table.is_best(cell),
@@ -137,8 +142,12 @@ def fid_parts(table: Table) -> Grid:
     )  # fmt: skip
 
 
-def _fid_or_status(mean: float | None, deviation: float | None, status: str) -> str:
-    return f"{MISSING} ({status})" if mean is None else fid_text(mean, deviation)
+def _fid_or_status(
+    mean: float | None, deviation: float | None, num_seeds: int, num_failed: int, status: str
+) -> str:
+    if mean is None:
+        return f"{MISSING} ({status})"
+    return seeded_fid_text(mean, deviation, num_seeds, num_failed)
 
 
 def _paper_rank(cell: Cell) -> int:

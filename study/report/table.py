@@ -19,10 +19,15 @@ from study.report.paper import paper_fid
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All cells of a study, in the order of the space, and its variants."""
+    """All cells of a study, in the order of the space, its variants, and what else was chosen.
+
+    `selections` are the same strata with the config and weights of another criterion than that of
+    the cells.
+    """
 
     cells: tuple[Cell, ...]
     variants: tuple[Cell, ...] = ()
+    selections: tuple[Cell, ...] = ()
 
     @property
     def empty_cells(self) -> tuple[Cell, ...]:
@@ -161,10 +166,9 @@ def render_table(table: Table) -> RichTable:
 
 def _row(cell: Cell, has_paper: bool) -> tuple[str, ...]:
     stratum = cell.stratum
-    fid = fid_text(cell.mean, cell.standard_deviation)
     return (
         stratum.dataset, str(stratum.latent_size), stratum.prior,
-        f"{MISSING} {cell.status}" if cell.mean is None else fid,
+        f"{MISSING} {cell.status}" if cell.mean is None else cell.fid_text,
         *([fid_text(paper_fid(stratum))] if has_paper else []),
         str(cell.num_seeds), str(len(cell.search)), str(cell.num_pruned), str(cell.num_failed),
         str(timedelta(seconds=round(cell.seconds))),
