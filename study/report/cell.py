@@ -3,14 +3,13 @@
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.stats import t as student_t
 
 from search_spaces import Stratum, StudySpec
-from study.number import seeded_fid_text
 from study.record import State, TestResult, TrialRecord
 from trainables.measurement import Measurement
 
@@ -30,8 +29,8 @@ class Cell:
         is_finished: whether nothing more is to come.
         status: how far the stratum is, or why it is empty.
         variant: the name of the fixed overrides, or None for the searched stratum.
-        selection: by what config and weights were chosen, `fid` or `elbo`.
-        repeats: the same stratum searched anew over study seeds; empty where it was searched once.
+        selection: the criterion that chose the config, `fid` or `elbo`.
+        repeats: a cell for each repeat of the search; empty where it was not repeated.
     """
 
     stratum: Stratum
@@ -43,6 +42,11 @@ class Cell:
     variant: str | None = None
     selection: str = "fid"
     repeats: tuple["Cell", ...] = ()
+
+    @property
+    def searches(self) -> tuple["Cell", ...]:
+        """The cell of each search: the repeats, or the cell itself."""
+        return self.repeats or (self,)
 
     @property
     def num_complete(self) -> int:
@@ -70,76 +74,56 @@ class Cell:
         return tuple(record.test for record in self.chosen if record.test is not None)
 
     @property
+    def num_values(self) -> int:
+        """Values that mean, deviation and interval are over: seeds, or else repeats."""
+        return len(self.test_fids)
+
+    @property
     def num_seeds(self) -> int:
-        """Seeds with a test FID."""
-        return len(self.tests)
+        """`num_values`, by its name in tables of studies without repeats."""
+        return self.num_values
 
     @property
-    def num_failed_seeds(self) -> int:
-        """Confirm seeds of the chosen config that ended without a result.
-
-        One that diverged counts also where a retry drew another seed in its place.
-        """
-        if self.repeats:
-            return sum(repeat.num_failed_seeds for repeat in self.repeats)
-        keys = {_config_key(record) for record in self.chosen}
-        retried = {record.attributes.get("retry_of") for record in self.confirm}
-        failed = (record for record in self.confirm if record.state == "FAIL")
-        return sum(
-            _config_key(record) in keys
-            and (record.number not in retried or record.attributes.get("failure") == "diverged")
-            for record in failed
-        )
-
-    @property
-    def fid_text(self) -> str:
-        """The mean test FID ± its deviation, with `2 of 3 seeds` where some failed."""
-        return seeded_fid_text(
-            self.mean, self.standard_deviation, self.num_seeds, self.num_failed_seeds
-        )
-
-    def values_of(self, part: str) -> tuple[float, ...]:
-        """A part of the test results that are there, one value for each seed, or each repeat."""
-        values = (
-            [repeat.mean_part(part) for repeat in self.repeats]
-            if self.repeats
-            else [getattr(test, part) for test in self.tests]
-        )
-        return tuple(value for value in values if value is not None)
+    def unit(self) -> str:
+        """What one of the values is of: a seed, or a repeat."""
+        return "repeat" if self.repeats else "seed"
 
     @property
     def test_fids(self) -> tuple[float, ...]:
-        """Test FID of each seed, or of each repeat as a mean over its seeds; lower is better."""
-        return self.values_of("test_fid")
+        """Test FID of each seed, or the mean over seeds of each repeat; lower is better."""
+        if self.repeats:
+            return tuple(cell.mean for cell in self.repeats if cell.mean is not None)
+        return tuple(test.test_fid for test in self.tests)
 
     @property
     def mean(self) -> float | None:
-        """Mean test FID over seeds; lower is better. None where the cell is empty."""
+        """Mean of the test FIDs; lower is better. None where the cell is empty."""
         return _mean(self.test_fids)
 
     @property
     def standard_deviation(self) -> float | None:
-        """Standard deviation of `test_fids` (ddof 1); None below two of them."""
-        return deviation_of(self.test_fids)
+        """Standard deviation of the test FIDs (ddof 1); None below two."""
+        return float(np.std(self.test_fids, ddof=1)) if self.num_values > 1 else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Student's 95 % interval of the mean of `test_fids`; None below two of them."""
+        """Student's 95 % interval of the mean test FID; None below two values."""
         if self.mean is None or self.standard_deviation is None:
             return None
-        num_values = len(self.test_fids)
-        reach = float(student_t.isf(0.025, num_values - 1))
-        half = reach * self.standard_deviation / math.sqrt(num_values)
+        reach = float(student_t.isf(0.025, self.num_values - 1))
+        half = reach * self.standard_deviation / math.sqrt(self.num_values)
         return self.mean - half, self.mean + half
 
     @property
     def untrained_fid(self) -> float | None:
         """Mean test FID of the same models before training."""
-        return _mean([test.untrained_fid for test in self.tests])
+        return self.mean_part("untrained_fid")
 
     def mean_part(self, name: str) -> float | None:
-        """Mean over seeds, or repeats, of a part of the test result, such as `aggregate_fid`."""
-        return _mean(self.values_of(name))
+        """Mean of a part of the test result, such as `aggregate_fid`, over seeds or repeats."""
+        if self.repeats:
+            return _known_mean(cell.mean_part(name) for cell in self.repeats)
+        return _known_mean(getattr(test, name) for test in self.tests)
 
     @property
     def val_fid(self) -> float | None:
@@ -249,13 +233,12 @@ def best_measurement(record: TrialRecord) -> Measurement:
     return min(record.measurements, key=lambda measurement: measurement.loss)
 
 
-def deviation_of(values: Sequence[float]) -> float | None:
-    """Standard deviation (ddof 1); None below two values."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
 def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _known_mean(values: Iterable[float | None]) -> float | None:
+    return _mean([value for value in values if value is not None])
 
 
 def _value(record: TrialRecord) -> float:

@@ -24,6 +24,7 @@ from study.report.grid import (
     stratum_row,
     word,
 )
+from study.report.seed import seed_row
 from study.report.table import Table
 
 PAIRS, WELCH = "pairs", "Welch"
@@ -136,7 +137,7 @@ def _row(cell: Cell, effect: Effect | None) -> Row:
         "test_fid": cell.mean,
         "standard_deviation": cell.standard_deviation,
         "num_seeds": cell.num_seeds,
-        "num_failed_seeds": cell.num_failed_seeds,
+        **seed_row(cell),
         "difference": effect.difference if effect else None,
         **interval_row(effect.interval if effect else None, "difference"),
         "verdict": effect.verdict if effect else "base",

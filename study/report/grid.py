@@ -107,7 +107,7 @@ def fid(header: str, key: str, deviation: str | None = None) -> Column:
 
 def seeded_fid(header: str) -> Column:
     """A column of a cell's test FID ± its deviation, with its seeds where some failed."""
-    keys = ("test_fid", "standard_deviation", "num_seeds", "num_failed_seeds")
+    keys = ("test_fid", "standard_deviation", "num_tested", "num_failed_seeds")
     return Column(header, keys, seeded_fid_text)
 
 

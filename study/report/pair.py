@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.number import fid_text
+from study.number import MISSING, fid_text
 from study.report.cell import Cell
 from study.report.comparison import (
     MOST_SEEDS,
@@ -107,6 +107,13 @@ def pair_of(
     samples = (values(first), values(second))
     deviations = (float(np.std(own, ddof=1)) for own in samples if len(own) > 1)
     return Pair(first, second, comparison, max(deviations, default=0.0), num_compared)
+
+
+def seeds_text(value: int | None, difference: float | None) -> str:
+    """The seeds that a difference needs; how many at least where they are too many to count."""
+    if value is None:
+        return MISSING if difference is None else f"over {MOST_SEEDS}"
+    return str(value)
 
 
 def _name(cell: Cell) -> str:

@@ -15,14 +15,18 @@ from study.protocol import VALIDATION, first_difference
 from study.record import TrialRecord
 from study.report.cell import Cell, build_cell
 from study.report.paper import paper_fid
+from study.report.seed import fid_of_seeds
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All cells of a study, in the order of the space, its variants, and what else was chosen.
+    """All cells of a study, in the order of the space, and its variants.
 
-    `selections` are the same strata with the config and weights of another criterion than that of
-    the cells.
+    Attributes:
+        cells: a cell a stratum, of what the first criterion of the space chose.
+        variants: a cell for each variant of a stratum.
+        selections: with several criteria a cell for each stratum and criterion, those of `cells`
+            among them; else empty.
     """
 
     cells: tuple[Cell, ...]
@@ -30,14 +34,21 @@ class Table:
     selections: tuple[Cell, ...] = ()
 
     @property
+    def every_cell(self) -> tuple[Cell, ...]:
+        """The cells, the variants, and the selections that are none of the cells."""
+        shown = set(map(id, self.cells))
+        others = (cell for cell in self.selections if id(cell) not in shown)
+        return (*self.cells, *self.variants, *others)
+
+    @property
     def empty_cells(self) -> tuple[Cell, ...]:
-        """The cells and variants without a test FID."""
-        return tuple(cell for cell in (*self.cells, *self.variants) if not cell.tests)
+        """The cells, variants and selections without a test FID."""
+        return tuple(cell for cell in self.every_cell if not cell.tests)
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing more is to come in any cell."""
-        return all(cell.is_finished for cell in (*self.cells, *self.variants))
+        return all(cell.is_finished for cell in self.every_cell)
 
     def columns(self) -> dict[tuple[str, int], list[Cell]]:
         """The cells that compete, by dataset and latent size."""
@@ -168,7 +179,7 @@ def _row(cell: Cell, has_paper: bool) -> tuple[str, ...]:
     stratum = cell.stratum
     return (
         stratum.dataset, str(stratum.latent_size), stratum.prior,
-        f"{MISSING} {cell.status}" if cell.mean is None else cell.fid_text,
+        f"{MISSING} {cell.status}" if cell.mean is None else fid_of_seeds(cell),
         *([fid_text(paper_fid(stratum))] if has_paper else []),
         str(cell.num_seeds), str(len(cell.search)), str(cell.num_pruned), str(cell.num_failed),
         str(timedelta(seconds=round(cell.seconds))),

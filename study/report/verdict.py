@@ -4,9 +4,8 @@ import itertools
 
 from search_spaces import StudySpec
 from search_spaces.claim import Claim, EquivalenceClaim
-from study.number import MISSING, signed_text
+from study.number import signed_text
 from study.report.claim import judge
-from study.report.comparison import MOST_SEEDS
 from study.report.grid import (
     STRATUM,
     Column,
@@ -19,7 +18,7 @@ from study.report.grid import (
     stratum_row,
     word,
 )
-from study.report.pair import Pair, compared
+from study.report.pair import Pair, compared, seeds_text
 from study.report.table import Table
 
 
@@ -40,7 +39,7 @@ def comparisons(table: Table) -> Grid:
             *STRATUM, word("against"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
             word("its FID is", "verdict"),
-            Column("seeds needed", ("seeds_needed", "difference"), _seeds_text),
+            Column("seeds needed", ("seeds_needed", "difference"), seeds_text),
         ),
         rows,
         group_by=("dataset", "latent_size"),
@@ -94,9 +93,3 @@ def _row(pair: Pair) -> Row:
         "verdict": found.verdict,
         "seeds_needed": pair.seeds_needed,
     }
-
-
-def _seeds_text(value: int | None, difference: float | None) -> str:
-    if value is None:
-        return MISSING if difference is None else f"over {MOST_SEEDS}"
-    return str(value)

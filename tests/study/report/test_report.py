@@ -15,6 +15,7 @@ from study.protocol import protocol_hash
 from study.record import TrialRecord
 from study.report.caption import ReportFacts
 from study.report.report import write_report
+from study.report.result import fid_parts
 from study.report.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
@@ -119,8 +120,35 @@ def test_the_parts_of_the_test_fid_are_shown_where_they_are_known(
 ) -> None:
     title = "What the test FID is made of"
     assert title in page_of(write_report(tmp_path, spec, records, FACTS)).text
-    old = [replace(r, test=r.test and replace(r.test, aggregate_fid=None)) for r in records]
+    old = [
+        replace(r, test=r.test and replace(r.test, aggregate_fid=None, hole_fid=None))
+        for r in records
+    ]
     assert title not in page_of(write_report(tmp_path, spec, old, FACTS)).text
+
+
+def test_the_hole_says_whether_it_is_a_distance_or_a_difference(
+    spec: StudySpec, records: list[TrialRecord]
+) -> None:
+    def with_hole(hole: float | None) -> list[TrialRecord]:
+        return [replace(r, test=r.test and replace(r.test, hole_fid=hole)) for r in records]
+
+    direct, old = (build_table(spec, with_hole(hole)) for hole in (44.6, None))
+    both = build_table(spec, [*with_hole(44.6)[:-1], with_hole(None)[-1]])
+    assert {row["prior_hole"] for row in fid_parts(direct).rows} == {44.6}
+    assert "The hole is the FID of the prior's samples to those draws" in fid_parts(direct).caption
+    assert "minus" not in fid_parts(direct).caption
+    first = fid_parts(old).rows[0]
+    assert first["prior_hole"] == pytest.approx(first["test_fid"] - first["aggregate_fid"])
+    assert "The hole is the test FID minus that" in fid_parts(old).caption
+    assert "Where a seed lacks it" in fid_parts(both).caption
+
+
+def test_the_kid_names_its_scale(spec: StudySpec, records: list[TrialRecord]) -> None:
+    grid = fid_parts(build_table(spec, records))
+    place = grid.headers.index("KID (× 1)")
+    assert grid.texts()[0][place] == "0.1"
+    assert "others print it times 10³" in grid.caption
 
 
 def test_the_csv_reads_back_to_the_same_numbers(

@@ -13,6 +13,7 @@ from study.record import TestResult, TrialRecord
 from study.report.answer import answer
 from study.report.paper import TABLE1, paper_fid
 from study.report.result import results
+from study.report.seed import fid_of_seeds, values_of
 from study.report.table import Table, build_table, render_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
@@ -156,12 +157,12 @@ def test_seeds_that_failed_are_told_beside_the_fid(
     stratum = spec.cells()[0]
     failed = seed_of(records, stratum, 2, state="FAIL", value=None, test=None)
     cell = build_table(spec, failed).cells[0]
-    assert cell.fid_text.endswith("(2 of 3 seeds)")
-    assert cell.fid_text in results(build_table(spec, failed), []).texts()[0]
+    assert fid_of_seeds(cell).endswith("(2 of 3 seeds)")
+    assert fid_of_seeds(cell) in results(build_table(spec, failed), []).texts()[0]
     text = rendered(build_table(spec, failed))
     assert "(2 of" in text
     assert "3 seeds)" in text
-    assert "seeds)" not in build_table(spec, records).cells[0].fid_text
+    assert "seeds)" not in fid_of_seeds(build_table(spec, records).cells[0])
 
 
 @pytest.mark.parametrize(("failure", "text"), [("diverged", "(3 of 4 seeds)"), ("lost", "±")])
@@ -176,8 +177,8 @@ def test_a_seed_that_diverged_is_told_though_another_took_its_place(
     )
     cell = build_table(spec, [*kept, first]).cells[0]
     assert cell.num_seeds == 3
-    assert text in cell.fid_text
-    assert ("seeds)" in cell.fid_text) == (failure == "diverged")
+    assert text in fid_of_seeds(cell)
+    assert ("seeds)" in fid_of_seeds(cell)) == (failure == "diverged")
 
 
 def seed_of(
@@ -196,7 +197,7 @@ def test_a_cell_of_repeats_has_one_value_for_each(
     repeats = build_table(spec, records).cells[:3]
     cell = replace(repeats[0], repeats=repeats)
     assert cell.test_fids == tuple(repeat.mean for repeat in repeats)
-    assert cell.values_of("kid") == (pytest.approx(0.1),) * 3
+    assert values_of(cell, "kid") == (pytest.approx(0.1),) * 3
     spread = float(np.std(cell.test_fids, ddof=1))
     assert cell.standard_deviation == pytest.approx(spread)
     low, high = cell.interval or (0, 0)
