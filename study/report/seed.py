@@ -1,6 +1,7 @@
 """The seeds behind a cell: what each of them measured, and how many ended without a result."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -48,16 +49,24 @@ def fid_of_seeds(cell: Cell) -> str:
     return seeded_fid_text(cell.mean, cell.standard_deviation, *seed_row(cell).values())
 
 
+def config_of(search: Cell) -> str | None:
+    """What the ledger calls the config that one search chose; None before the choice."""
+    return _slot(search.chosen[0])[0] if search.chosen else None
+
+
 def _num_failed(search: Cell) -> int:
-    own = {_config_key(record) for record in search.chosen}
+    own = {_purpose(record) for record in search.chosen}
     retried = {record.attributes.get("retry_of") for record in search.confirm}
-    failed = (r for r in search.confirm if r.state == "FAIL" and _config_key(r) in own)
-    return sum(
-        r.number not in retried or r.attributes.get("failure") == "diverged" for r in failed
-    )
+    failed = [r for r in search.confirm if r.state == "FAIL" and _purpose(r) in own]
+    diverged = [r for r in failed if r.attributes.get("failure") == "diverged"]
+    return len({r.number for r in failed} - retried | {r.number for r in diverged})
 
 
-def _config_key(record: TrialRecord) -> tuple[object, ...]:
-    """Its config in the ledger, and whether its seed was trained to choose it or to be tested."""
-    key, _, *purpose = record.attributes.get("slot") or (None, None)
+def _purpose(record: TrialRecord) -> tuple[str | None, ...]:
+    """Its config, and whether its seed was trained to choose that or only to be tested."""
+    key, _, *purpose = _slot(record)
     return key, *purpose
+
+
+def _slot(record: TrialRecord) -> Sequence[Any]:
+    return record.attributes.get("slot") or (None, None)
