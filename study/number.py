@@ -78,6 +78,15 @@ def share_text(value: float | None) -> str:
     return MISSING if value is None else f"{value:.0%}"
 
 
+def count_text(count: int | None) -> str:
+    """A count with its thousands apart.
+
+    >>> count_text(1234567), count_text(None)
+    ('1,234,567', '–')
+    """
+    return MISSING if count is None else f"{count:,}"
+
+
 def duration_text(seconds: float | None) -> str:
     """Seconds in the two largest units that matter.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from search_spaces import StudySpec
 from study.number import plural, value_text
+from study.report.reference import reference_biases
 from study.report.table import Table
 
 
@@ -40,6 +41,7 @@ def caption_facts(
     asked = f"{_listed(spec.fid.model_dump(exclude_none=True))} (nothing tested yet)"
     return [
         *(fids or [("FID", asked)]),
+        *(("real images", text) for text in reference_biases(table)),
         ("objective", f"{spec.objective}; a trial is judged by its validation FID at the rungs"),
         ("epochs", f"{spec.budget.max_epochs} in search, {spec.confirm_epochs} in confirm"),
         ("budget", f"{plural(spec.budget.trials_per_stratum, 'search trial')} a stratum"),
