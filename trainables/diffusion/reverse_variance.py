@@ -94,6 +94,9 @@ class ReverseVariance(nn.Module, ABC):
     ) -> None:
         """Learns from the errors of a training batch, where that is how σ_t² is found."""
 
+    def measure(self, t: Int[Tensor, " some"], mean_squared_error: Float[Tensor, " some"]) -> None:
+        """Takes the mean squared errors of ε̂ by dimension at times t, each given once."""
+
 
 class TabulatedVariance(ReverseVariance):
     """A σ_t² that is the same for every input."""
@@ -154,6 +157,10 @@ class AnalyticVariance(TabulatedVariance):
         mean = squared_error.mean(-1) @ drawn / count.clamp(min=1)
         self.mean_squared_error.lerp_(mean, 1 - KEPT_SHARE**count)
 
+    def measure(self, t: Int[Tensor, " some"], mean_squared_error: Float[Tensor, " some"]) -> None:
+        """The errors themselves, in place of their running means."""
+        self.mean_squared_error[t] = mean_squared_error
+
 
 class LearnedVariance(ReverseVariance):
     """A σ_t² between s_t and β_t, where the network says, for each dimension of each input."""
@@ -181,6 +188,27 @@ class LearnedVariance(ReverseVariance):
         """All of the price but the constant of t = 1, large and known."""
         is_later = self.is_later[t][..., None].expand_as(log_ratio)
         return _spread_price(is_later, log_ratio)
+
+
+def variance_cost(kind: str, schedule: BetaSchedule) -> float:
+    """What a variance costs a dimension of latents, in nats, however good the network is.
+
+    The bound's excess over the entropy of z_0 ~ N(0, 1), with the best network for it; lower is
+    better, and 0 is a bound that is tight. There β_t is the variance of the true transitions, so
+    `beta` costs nothing, nor do `analytic` and `learned`, which can find it.
+
+    Args:
+        kind: as in `DiffusionPriorConfig.variance`.
+        schedule: the chain.
+    """
+    if kind in ("analytic", "learned"):
+        kind = "beta"
+    variance = build_reverse_variance(kind, schedule).double()
+    errors = torch.cat([schedule.alphas_bar.new_ones(1), schedule.alphas_bar])
+    terms = variance.fixed_price() + variance.usual_weight() * errors
+    end = -math.log1p(-schedule.end_signal) / 2
+    entropy = (1 + math.log(2 * math.pi)) / 2
+    return end + terms[1:].sum().item() - entropy
 
 
 def build_reverse_variance(kind: str, schedule: BetaSchedule) -> ReverseVariance:

@@ -13,7 +13,7 @@ import pytest
 from search_spaces import StudySpec, load_space
 from study.protocol import protocol_hash
 from study.record import TrialRecord
-from study.report.caption import ReportFacts
+from study.report.caption import ReportFacts, caption_facts
 from study.report.report import write_report
 from study.report.result import fid_parts
 from study.report.table import build_table
@@ -142,6 +142,23 @@ def test_the_hole_says_whether_it_is_a_distance_or_a_difference(
     assert first["prior_hole"] == pytest.approx(first["test_fid"] - first["aggregate_fid"])
     assert "The hole is the test FID minus that" in fid_parts(old).caption
     assert "Where a seed lacks it" in fid_parts(both).caption
+
+
+@pytest.mark.parametrize(("variance", "nats"), [("posterior", "2.22"), ("beta", "0.00")])
+def test_what_a_reverse_variance_costs_is_told_of_the_chosen_configs(
+    spec: StudySpec, records: list[TrialRecord], variance: str, nats: str
+) -> None:
+    schedule = {"kind": "linear", "num_steps": 50}
+    chosen = {"prior.variance": variance, "prior.beta_schedule": schedule}
+    of_diffusion = [
+        replace(r, config=spec.trial_config(r.stratum, chosen).model_dump(mode="json"))
+        for r in records
+        if r.stratum.prior == "diffusion"
+    ]
+    facts = dict(caption_facts(spec, build_table(spec, of_diffusion), "", {}))
+    assert f"{variance} {nats} nats a dimension (linear, T = 50)" in facts["reverse variance"]
+    others = [r for r in records if r.stratum.prior != "diffusion"]
+    assert "reverse variance" not in dict(caption_facts(spec, build_table(spec, others), "", {}))
 
 
 def test_the_kid_names_its_scale(spec: StudySpec, records: list[TrialRecord]) -> None:
