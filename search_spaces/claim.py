@@ -4,9 +4,9 @@ Every claim is about test FIDs of the table, lower is better; how each is judged
 `study.report.claim`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, StringConstraints, model_validator
 
 from search_spaces.stratum import known_prior
 from trainables.config import Frozen, Slug
@@ -34,10 +34,15 @@ class OrderClaim(_Claim):
 
 
 class EquivalenceClaim(_Claim):
-    """No two priors differ by more than `bound`, at any latent size."""
+    """No two priors differ by more than `bound`, at any latent size.
+
+    `reason` says why a difference below the bound does not matter: data cannot tell that. Spaces
+    of revision 1 may lack it.
+    """
 
     kind: Literal["equivalent"]
     bound: PositiveFloat
+    reason: Annotated[str, StringConstraints(strip_whitespace=True)] = ""
 
 
 class NonMonotoneClaim(_Claim):
@@ -57,3 +62,17 @@ class BestClaim(_Claim):
 Claim = Annotated[
     OrderClaim | EquivalenceClaim | NonMonotoneClaim | BestClaim, Field(discriminator="kind")
 ]
+
+
+def without_reasons(values: dict[str, Any]) -> dict[str, Any]:
+    """A space's plain values as before there were reasons, so that it can go on such a study."""
+    claims = values.get("claims")
+    if not isinstance(claims, list | tuple):
+        return values
+    kept = [
+        {name: value for name, value in claim.items() if name != "reason"}
+        if isinstance(claim, dict)
+        else claim
+        for claim in claims
+    ]
+    return values | {"claims": kept}

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from search_spaces.budget import BudgetSpec, ConfirmSpec, ResourcesSpec
-from search_spaces.claim import Claim
+from search_spaces.claim import Claim, EquivalenceClaim, without_reasons
 from search_spaces.complaint import complaint, did_you_mean, place_of
 from search_spaces.domain import Domain
 from search_spaces.override import CHOOSABLE, KINDS, Overrides, check_choosable, put
@@ -200,7 +200,10 @@ class StudySpec(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _fields_mean_what_they_did(cls, values: object) -> object:
-        return with_meaning_of_revision(values) if isinstance(values, dict) else values
+        if not isinstance(values, dict):
+            return values
+        values = with_meaning_of_revision(values)
+        return without_reasons(values) if values.get("revision") == 1 else values
 
     @field_validator("priors", "domains")
     @classmethod
@@ -222,6 +225,16 @@ class StudySpec(Frozen):
         for kind, fields in self.priors.items():
             if fields.get("kind", kind) != kind:
                 raise ValueError(f"priors.{kind}.kind needs to be {kind}, got {fields['kind']!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _bounds_have_a_reason(self) -> Self:
+        for claim in self.claims:
+            if isinstance(claim, EquivalenceClaim) and self.revision > 1 and not claim.reason:
+                raise ValueError(
+                    f"claims: {claim.name} needs a reason for its bound of {claim.bound:g}: why"
+                    " does a difference below that not matter?"
+                )
         return self
 
     @model_validator(mode="after")

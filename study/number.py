@@ -20,6 +20,18 @@ def fid_text(value: float | None, standard_deviation: float | None = None) -> st
     return text if standard_deviation is None else f"{text} ± {standard_deviation:.{decimals}f}"
 
 
+def seeded_fid_text(
+    value: float | None, standard_deviation: float | None, num_seeds: int, num_failed: int
+) -> str:
+    """A test FID, with how many seeds it is of where others ended without one.
+
+    >>> seeded_fid_text(24.104, 0.83, 3, 0), seeded_fid_text(24.104, 0.83, 2, 1)
+    ('24.10 ± 0.83', '24.10 ± 0.83 (2 of 3 seeds)')
+    """
+    text = fid_text(value, standard_deviation)
+    return f"{text} ({num_seeds} of {num_seeds + num_failed} seeds)" if num_failed else text
+
+
 def nats_text(value: float | None, standard_deviation: float | None = None) -> str:
     """A bound in nats per image, with a real minus sign.
 
@@ -64,6 +76,15 @@ def share_text(value: float | None) -> str:
     ('12%', '–')
     """
     return MISSING if value is None else f"{value:.0%}"
+
+
+def count_text(count: int | None) -> str:
+    """A count with its thousands apart.
+
+    >>> count_text(1234567), count_text(None)
+    ('1,234,567', '–')
+    """
+    return MISSING if count is None else f"{count:,}"
 
 
 def duration_text(seconds: float | None) -> str:

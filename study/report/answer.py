@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from study.number import fid_text, interval_text, plural, signed_text
 from study.report.cell import Cell
-from study.report.effect import UNDECIDED, Effect, effects
+from study.report.comparison import UNDECIDED
+from study.report.effect import Effect, effects
 from study.report.table import Table
 
 _CAVEAT = (

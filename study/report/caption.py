@@ -7,7 +7,10 @@ from typing import Any
 
 from search_spaces import StudySpec
 from study.number import plural, value_text
+from study.report.field import field_of
+from study.report.reference import reference_biases
 from study.report.table import Table
+from trainables.config import DiffusionPriorConfig, TrialConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,30 @@ def caption_facts(
     asked = f"{_listed(spec.fid.model_dump(exclude_none=True))} (nothing tested yet)"
     return [
         *(fids or [("FID", asked)]),
+        *(("real images", text) for text in reference_biases(table)),
         ("objective", f"{spec.objective}; a trial is judged by its validation FID at the rungs"),
         ("epochs", f"{spec.budget.max_epochs} in search, {spec.confirm_epochs} in confirm"),
         ("budget", f"{plural(spec.budget.trials_per_stratum, 'search trial')} a stratum"),
         ("seeds", f"{plural(spec.confirm.num_seeds, 'confirm seed')}; study seed {spec.seed}"),
+        *_variance_costs(table),
         *_tested_again(table),
         ("commit", commit or "unknown"),
         ("versions", _listed(versions) or "unknown"),
     ]
+
+
+def _variance_costs(table: Table) -> list[tuple[str, str]]:
+    """What the chosen reverse variances cost the bound; empty without a diffusion."""
+    trials = [cell.best_trial for cell in table.every_cell]
+    stored = [t.config for t in trials if t and field_of(t, "prior.kind") == "diffusion"]
+    if not stored:
+        return []
+    from study.variance import cost_text  # loads torch, which other studies do not need here
+
+    priors = (TrialConfig.from_stored(values).prior for values in stored)
+    texts = [cost_text(prior) for prior in priors if isinstance(prior, DiffusionPriorConfig)]
+    told = "; ".join(dict.fromkeys(texts))
+    return [("reverse variance", f"{told}: the least that it costs a bound, at unit variance")]
 
 
 def _tested_again(table: Table) -> list[tuple[str, str]]:

@@ -1,38 +1,45 @@
-"""Whether two cells differ: Welch's test, corrected for how many comparisons are made together.
+"""Whether two cells differ: a t test, corrected for how many comparisons are made together.
 
     t = (m_a - m_b) / √(s_a²/n_a + s_b²/n_b)                            Welch 1947
+    t = m_d / √(s_d²/n),   d = a - b seed by seed                       Student 1908, in pairs
     adjusted p of the k-th smallest of m:  max_{j <= k} (m - j + 1) p_j   Holm 1979
     equivalent within ±δ: both one-sided tests against ±δ reject         Schuirmann 1987
 
-With few seeds a percentile bootstrap calls too many differences, and a permutation test cannot
-reach the level; t tests can.
+Pairs are for configs of one stratum, which share their seeds; those of two priors do not. With
+few seeds a percentile bootstrap calls too many differences, and a permutation test cannot reach
+the level; t tests can.
 """
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import nct, ttest_ind
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
+from scipy.stats import nct
 from scipy.stats import t as student_t
 
 LEVEL = 0.05
 POWER = 0.8
 MOST_SEEDS = 200
+UNDECIDED = "cannot tell"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two samples of a value of which lower is better.
+    """Two samples of a value.
 
     Attributes:
-        difference: mean of the first minus mean of the second; below 0 the first is better.
+        difference: mean of the first minus mean of the second.
         interval: its 95 % interval, not adjusted.
         p_value: of no difference, two-sided.
         adjusted_p: the same among the comparisons made together.
         standard_error: of the difference.
-        freedom: Welch's degrees of freedom.
+        freedom: degrees of freedom of its t.
+        is_paired: whether it is over the seeds that both sides have.
     """
 
     difference: float
@@ -41,41 +48,102 @@ class Comparison:
     adjusted_p: float
     standard_error: float
     freedom: float
+    is_paired: bool = False
 
     @property
     def verdict(self) -> str:
-        """`lower` or `higher` where the difference is real at the level, else `cannot tell`."""
-        if self.adjusted_p >= LEVEL:
-            return "cannot tell"
-        return "lower" if self.difference < 0 else "higher"
+        """`lower` or `higher` where the adjusted p is below the level, else `cannot tell`."""
+        return self._verdict(self.adjusted_p)
+
+    @property
+    def own_verdict(self) -> str:
+        """The same by its own p, for claims that every one of their comparisons must support."""
+        return self._verdict(self.p_value)
 
     def equivalence_p(self, bound: float) -> float:
         """The larger p of the two one-sided tests that the difference lies within ±bound."""
         if self.standard_error == 0:
             return 0.0 if abs(self.difference) < bound else 1.0
         distance = (bound - abs(self.difference)) / self.standard_error
-        return float(student_t.sf(distance, self.freedom))
+        return float(stdtr(self.freedom, -distance))
+
+    def beyond_p(self, bound: float) -> float:
+        """The p of a difference that lies within ±bound; small where it is beyond it."""
+        if self.standard_error == 0:
+            return 0.0 if abs(self.difference) > bound else 1.0
+        near, far = (
+            stdtr(self.freedom, -(abs(self.difference) + shift) / self.standard_error)
+            for shift in (-bound, bound)
+        )
+        return min(1.0, float(near + far))
+
+    def _verdict(self, p_value: float) -> str:
+        if p_value >= LEVEL:
+            return UNDECIDED
+        return "lower" if self.difference < 0 else "higher"
+
+
+class Difference(NamedTuple):
+    """Differences of means with what their t tests need, in any number."""
+
+    mean: NDArray[np.float64]
+    standard_error: NDArray[np.float64]
+    freedom: NDArray[np.float64]
+
+
+def welch(a: ArrayLike, b: ArrayLike) -> Difference:
+    """The means of a minus those of b, over the last axis; the seeds of both are independent."""
+    first, second = np.asarray(a, float), np.asarray(b, float)
+    parts = [np.var(x, axis=-1, ddof=1) / x.shape[-1] for x in (first, second)]
+    shares = [part**2 / (x.shape[-1] - 1) for part, x in zip(parts, (first, second), strict=True)]
+    variance = parts[0] + parts[1]
+    certain = variance == 0
+    freedom = np.where(certain, np.inf, variance**2 / np.where(certain, 1, sum(shares)))
+    return Difference(first.mean(-1) - second.mean(-1), np.sqrt(variance), freedom)
+
+
+def paired(a: ArrayLike, b: ArrayLike) -> Difference:
+    """The mean of a minus b over the last axis, along which both have the same seeds."""
+    differences = np.asarray(a, float) - np.asarray(b, float)
+    num = differences.shape[-1]
+    error = np.std(differences, axis=-1, ddof=1) / math.sqrt(num)
+    return Difference(differences.mean(-1), error, np.full(error.shape, num - 1.0))
 
 
 def compare(a: Sequence[float], b: Sequence[float]) -> Comparison | None:
     """Welch's comparison of two samples, alone; None below two values on either side."""
     if min(len(a), len(b)) < 2:
         return None
-    difference = float(np.mean(a) - np.mean(b))
-    if len(set(a)) == len(set(b)) == 1:  # nothing varies, so nothing is left to doubt
-        p_value = float(difference == 0)
-        return Comparison(difference, (difference,) * 2, p_value, p_value, 0.0, math.inf)
-    test = ttest_ind(a, b, equal_var=False)
-    interval = test.confidence_interval(1 - LEVEL)
-    error = math.sqrt(np.var(a, ddof=1) / len(a) + np.var(b, ddof=1) / len(b))
-    return Comparison(
-        difference,
-        (float(interval.low), float(interval.high)),
-        float(test.pvalue),
-        float(test.pvalue),
-        error,
-        float(test.df),
-    )
+    if len(set(a)) == len(set(b)) == 1:  # means of equal numbers may differ in their last digit
+        return comparison(a[0] - b[0], 0.0, math.inf)
+    return comparison(*map(float, welch(a, b)))
+
+
+def compare_in_pairs(a: Mapping[Any, float], b: Mapping[Any, float]) -> Comparison | None:
+    """The comparison over the seeds that both have; None below two of them.
+
+    Args:
+        a: values by seed.
+        b: the others, by theirs.
+    """
+    seeds = [seed for seed in a if seed in b]
+    if len(seeds) < 2:
+        return None
+    sides = [a[seed] for seed in seeds], [b[seed] for seed in seeds]
+    differences = {first - second for first, second in zip(*sides, strict=True)}
+    is_certain = len(differences) == 1
+    found = (differences.pop(), 0.0, math.inf) if is_certain else map(float, paired(*sides))
+    return replace(comparison(*found), is_paired=True)
+
+
+def comparison(mean: float, standard_error: float, freedom: float) -> Comparison:
+    """The t test of one difference, alone."""
+    if standard_error == 0:  # nothing varies, so nothing is left to doubt
+        p_value = float(mean == 0)
+        return Comparison(mean, (mean, mean), p_value, p_value, 0.0, freedom)
+    half = float(stdtrit(freedom, 1 - LEVEL / 2)) * standard_error
+    p_value = 2 * float(stdtr(freedom, -abs(mean) / standard_error))
+    return Comparison(mean, (mean - half, mean + half), p_value, p_value, standard_error, freedom)
 
 
 def compare_all(
@@ -83,9 +151,9 @@ def compare_all(
 ) -> dict[tuple[int, int], Comparison]:
     """All pairs that can be compared, by their places, adjusted for their number."""
     pairs = {
-        (i, j): comparison
+        (i, j): found
         for i, j in itertools.combinations(range(len(samples)), 2)
-        if (comparison := compare(samples[i], samples[j])) is not None
+        if (found := compare(samples[i], samples[j])) is not None
     }
     return dict(zip(pairs, adjusted(list(pairs.values())), strict=True))
 

@@ -1,6 +1,7 @@
 """What each variant moves: the difference of its test FID to the first variant's, with interval.
 
-Welch's t interval: variants need not vary alike.
+The variants of a stratum share their seeds, so they are compared seed by seed: what a seed does to
+both cancels. Where fewer than two seeds have a value on both sides, Welch's interval stands there.
 """
 
 import itertools
@@ -11,21 +12,22 @@ from rich.table import Table as RichTable
 
 from study.number import MISSING, signed_text
 from study.report.cell import Cell
-from study.report.comparison import compare
+from study.report.comparison import Comparison, compare, compare_in_pairs
 from study.report.grid import (
     STRATUM,
     Grid,
     Row,
-    fid,
     interval,
     interval_row,
     number,
+    seeded_fid,
     stratum_row,
     word,
 )
+from study.report.seed import seed_row
 from study.report.table import Table
 
-UNDECIDED = "cannot tell"
+PAIRS, WELCH = "pairs", "Welch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,38 @@ class Effect:
     Attributes:
         cell: the variant's.
         base: the first variant's cell.
-        difference: mean test FID minus that of the base; below 0 is better. None without values.
-        interval: its 95 % interval; None below two seeds on either side.
+        comparison: of their test FIDs, below 0 is better; None below two seeds on either side.
     """
 
     cell: Cell
     base: Cell
-    difference: float | None
-    interval: tuple[float, float] | None
+    comparison: Comparison | None
+
+    @property
+    def difference(self) -> float | None:
+        """Test FID minus that of the base; below 0 is better. None without values."""
+        if self.comparison is not None:
+            return self.comparison.difference
+        if self.cell.mean is None or self.base.mean is None:
+            return None
+        return self.cell.mean - self.base.mean
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The difference's 95 % interval, not corrected for the number of variants."""
+        return self.comparison.interval if self.comparison else None
 
     @property
     def verdict(self) -> str:
         """Whether the interval leaves out zero, and on which side."""
-        if self.interval is None:
-            return MISSING
-        low, high = self.interval
-        if low > 0:
-            return "higher"
-        return "lower" if high < 0 else UNDECIDED
+        return self.comparison.own_verdict if self.comparison else MISSING
+
+    @property
+    def method(self) -> str | None:
+        """How the seeds were compared: in pairs, or as Welch's independent samples."""
+        if self.comparison is None:
+            return None
+        return PAIRS if self.comparison.is_paired else WELCH
 
 
 def effects(table: Table) -> list[Effect]:
@@ -66,11 +82,13 @@ def effects(table: Table) -> list[Effect]:
 
 
 def _effect(cell: Cell, base: Cell) -> Effect:
-    if cell.mean is None or base.mean is None:
-        return Effect(cell, base, None, None)
-    comparison = compare(cell.test_fids, base.test_fids)
-    interval = comparison.interval if comparison else None
-    return Effect(cell, base, cell.mean - base.mean, interval)
+    pairs = compare_in_pairs(_by_seed(cell), _by_seed(base))
+    return Effect(cell, base, pairs or compare(cell.test_fids, base.test_fids))
+
+
+def _by_seed(cell: Cell) -> dict[int, float]:
+    """Test FIDs by the seed of their configs."""
+    return {record.config["seed"]: record.test.test_fid for record in cell.chosen if record.test}
 
 
 def render_effects(table: Table) -> RichTable:
@@ -78,13 +96,13 @@ def render_effects(table: Table) -> RichTable:
     view = RichTable(box=SIMPLE_HEAD, padding=0)
     for name in ("dataset", "latent", "prior", "variant"):
         view.add_column(name, justify="right" if name == "latent" else "left")
-    for name in ("test FID", "seeds", "difference", "95 % interval", "FID is"):
+    for name in ("test FID", "seeds", "difference", "95 % interval", "FID is", "by"):
         view.add_column(name, justify="right", no_wrap=True)
     for texts in variants(table).texts():
         view.add_row(*texts)
     view.caption = (
         "test FID: mean ± standard deviation over seeds, lower is better; difference: to the"
-        " first variant of the stratum, Welch's interval, not corrected for their number"
+        " first variant of the stratum, in pairs of the same seed, not corrected for their number"
     )
     return view
 
@@ -96,13 +114,16 @@ def variants(table: Table) -> Grid:
         "variants",
         "Variants",
         "Fixed configs, trained with fresh seeds and without search; they do not compete in the"
-        " table. ± is the standard deviation over seeds; the difference is to the first variant of"
-        " the stratum, with Welch's 95 % interval, not corrected for the number of variants. A"
-        " variant that changes nothing in a stratum is not trained again there.",
+        " table. ± is the standard deviation over seeds. Variants of a stratum share their seeds:"
+        " the difference to its first variant is the mean over pairs of the same seed, with"
+        " Student's 95 % interval, not corrected for the number of variants; “Welch” stands where"
+        " fewer than two seeds have a value on both sides. A variant that changes nothing in a"
+        " stratum is not trained again there.",
         (
-            *STRATUM, word("variant"), fid("test FID", "test_fid", "standard_deviation"),
+            *STRATUM, word("variant"), seeded_fid("test FID"),
             number("seeds", "num_seeds"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), word("FID is", "verdict"),
+            word("by", "method"),
         ),
         [_row(cell, by_cell.get(id(cell))) for cell in table.variants],
         group_by=("dataset", "latent_size", "prior"),
@@ -116,7 +137,9 @@ def _row(cell: Cell, effect: Effect | None) -> Row:
         "test_fid": cell.mean,
         "standard_deviation": cell.standard_deviation,
         "num_seeds": cell.num_seeds,
+        **seed_row(cell),
         "difference": effect.difference if effect else None,
         **interval_row(effect.interval if effect else None, "difference"),
         "verdict": effect.verdict if effect else "base",
+        "method": effect.method if effect else None,
     }

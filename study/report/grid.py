@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from search_spaces import Stratum
-from study.number import MISSING, fid_text, interval_text, value_text
+from study.number import MISSING, fid_text, interval_text, seeded_fid_text, value_text
 
 Row = Mapping[str, Any]
 
@@ -103,6 +103,12 @@ def number(header: str, key: str = "", text: Callable[..., str] = value_text) ->
 def fid(header: str, key: str, deviation: str | None = None) -> Column:
     """A column of Fréchet distances, with the key of their deviation where there is one."""
     return Column(header, (key, deviation) if deviation else (key,), fid_text)
+
+
+def seeded_fid(header: str) -> Column:
+    """A column of a cell's test FID ± its deviation, with its seeds where some failed."""
+    keys = ("test_fid", "standard_deviation", "num_tested", "num_failed_seeds")
+    return Column(header, keys, seeded_fid_text)
 
 
 def interval(header: str = "95 % interval", prefix: str = "interval", *, signed: bool) -> Column:

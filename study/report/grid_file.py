@@ -16,7 +16,7 @@ _LATEX = {
     "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}", "↓": r"$\downarrow$",
     "↑": r"$\uparrow$", "×": r"$\times$", "“": "``", "”": "''", "β": r"$\beta$",
     "σ": r"$\sigma$", "ρ": r"$\rho$", "\N{NO-BREAK SPACE}": "~", "<": r"\textless{}",
-    ">": r"\textgreater{}",
+    ">": r"\textgreater{}", "≥": r"$\geq$", "³": r"\textsuperscript{3}",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from search_spaces import StudySpec
 from study.record import TrialRecord
 from study.report.against import Other, against, check_comparable
+from study.report.bound import bounds, elbo_comparisons
 from study.report.caption import ReportFacts, caption_facts
 from study.report.collapse import collapse
 from study.report.effect import variants
@@ -104,8 +105,9 @@ def _replace(path: Path, content: bytes) -> Path:
 
 def _grids(spec: StudySpec, table: Table, made_with: Sequence[tuple[str, str]]) -> list[Grid]:
     return [
-        results(table, made_with), claims(spec, table), comparisons(table), variants(table),
+        results(table, made_with), claims(spec, table), comparisons(table),
+        elbo_comparisons(table), variants(table), bounds(table),
         fid_parts(table), best_configs(spec, table), field_importances(spec, table),
-        collapse(table), budget(spec, table), waste(table), rung_correlations(spec, table),
+        collapse(spec, table), budget(spec, table), waste(table), rung_correlations(spec, table),
         lost_winners(spec, table), failures(table),
     ]  # fmt: skip

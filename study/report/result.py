@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from study.number import MISSING, fid_text, nats_text, signed_text, value_text
+from study.number import MISSING, nats_text, seeded_fid_text, signed_text, value_text
 from study.protocol import protocol_hash
-from study.record import TEST_PARTS
+from study.record import FID_PARTS, TEST_PARTS
 from study.report.cell import Cell
 from study.report.effect import variants
 from study.report.grid import (
@@ -21,6 +21,7 @@ from study.report.grid import (
     word,
 )
 from study.report.paper import SOURCE, TABLE1, paper_fid
+from study.report.seed import seed_row
 from study.report.table import Table
 
 _COLUMN = ("dataset", "latent_size")
@@ -49,7 +50,11 @@ def results(table: Table, facts: Sequence[tuple[str, str]]) -> Grid:
         * has_paper,
         (
             *STRATUM,
-            Column("test FID ↓", ("test_fid", "standard_deviation", "status"), _fid_or_status),
+            Column(
+                "test FID ↓",
+                ("test_fid", "standard_deviation", "num_tested", "num_failed_seeds", "status"),
+                _fid_or_status,
+            ),
             interval(signed=False), number("rank"), *(paper if has_paper else ()),
             fid("untrained", "untrained_fid"), fid("validation FID ↓", "val_fid"),
             number("ELBO ↑", "best_elbo", nats_text), number("seeds", "num_seeds"),
@@ -84,6 +89,7 @@ def result_row(table: Table, cell: Cell) -> dict[str, Any]:
         "standard_deviation": cell.standard_deviation,
         **interval_row(cell.interval),
         "num_seeds": cell.num_seeds,
+        **seed_row(cell),
         "test_fids": [float(value) for value in cell.test_fids],
         "rank": None if cell.variant else table.rank(cell),
         "is_best": not cell.variant and table.is_best(cell),
@@ -115,21 +121,22 @@ def fid_parts(table: Table) -> Grid:
         "What the test FID is made of",
         "Means over seeds; lower is better, but for precision and recall. Reconstruction: test"
         " images through encoder and decoder, which is what the decoder loses. Aggregate: decoded"
-        " draws from the posteriors of train images, which a perfect prior would reach. The hole"
-        " is the test FID minus that: what the prior misses. Noise is the standard deviation of"
-        " the test FID over four draws of samples, to be held against its deviation over seeds."
-        " KID, precision and recall are of the test FID's own samples and features.",
+        " draws from the posteriors of train images, which a perfect prior would reach."
+        f" {_hole(table)} Noise is the standard deviation of the test FID over four draws of"
+        " samples, to be held against its deviation over seeds. KID, precision and recall are of"
+        " the test FID's own samples and features; the KID is that of torch-fidelity as it is,"
+        " where others print it times 10³.",
         (
-            *STRATUM, word("variant"), fid("test FID", "test_fid"),
+            *STRATUM, *([word("variant")] if table.variants else []), fid("test FID", "test_fid"),
             fid("over seeds", "standard_deviation"), fid("noise", "fid_noise"),
             fid("reconstruction", "reconstruction_fid"), fid("aggregate", "aggregate_fid"),
-            fid("hole", "prior_hole"), number("KID", "kid", value_text),
+            fid("hole", "prior_hole"), number("KID (× 1)", "kid", value_text),
             number("precision"), number("recall"),
         ),
         [
             {**stratum_row(cell.stratum), "variant": cell.variant, "test_fid": cell.mean,
              "standard_deviation": cell.standard_deviation,
-             **{name: cell.mean_part(name) for name in TEST_PARTS}}
+             **{name: cell.mean_part(name) for name in FID_PARTS}}
             for cell in (*table.by_column(), *table.variants)
             if cell.mean_part("aggregate_fid") is not None
         ],
@@ -137,8 +144,26 @@ def fid_parts(table: Table) -> Grid:
     )  # fmt: skip
 
 
-def _fid_or_status(mean: float | None, deviation: float | None, status: str) -> str:
-    return f"{MISSING} ({status})" if mean is None else fid_text(mean, deviation)
+def _hole(table: Table) -> str:
+    """What stands in the column of the hole: a distance, or in older studies a difference."""
+    tests = [test for cell in (*table.cells, *table.variants) for test in cell.tests]
+    direct = "The hole is the FID of the prior's samples to those draws: what the prior misses."
+    difference = (
+        "The hole is the test FID minus that, since the study did not measure the distance of the"
+        " prior's samples to those draws, which may be another number."
+    )
+    is_direct = {test.hole_fid is not None for test in tests if test.aggregate_fid is not None}
+    if is_direct == {True, False}:
+        return f"{direct} Where a seed lacks it, it is the test FID minus the aggregate's."
+    return difference if is_direct == {False} else direct
+
+
+def _fid_or_status(
+    mean: float | None, deviation: float | None, num_tested: int, num_failed: int, status: str
+) -> str:
+    if mean is None:
+        return f"{MISSING} ({status})"
+    return seeded_fid_text(mean, deviation, num_tested, num_failed)
 
 
 def _paper_rank(cell: Cell) -> int:

@@ -15,6 +15,7 @@ from study.protocol import VALIDATION, first_difference
 from study.record import TrialRecord
 from study.report.cell import Cell, build_cell, merge_repeats
 from study.report.paper import paper_fid
+from study.report.seed import fid_of_seeds
 
 _Groups = defaultdict[tuple[Stratum, str | None], list[TrialRecord]]
 
@@ -191,10 +192,9 @@ def render_table(table: Table) -> RichTable:
 
 def _row(cell: Cell, has_paper: bool) -> tuple[str, ...]:
     stratum = cell.stratum
-    fid = fid_text(cell.mean, cell.standard_deviation)
     return (
         stratum.dataset, str(stratum.latent_size), stratum.prior,
-        f"{MISSING} {cell.status}" if cell.mean is None else fid,
+        f"{MISSING} {cell.status}" if cell.mean is None else fid_of_seeds(cell),
         *([fid_text(paper_fid(stratum))] if has_paper else []),
         str(cell.num_seeds), str(len(cell.search)), str(cell.num_pruned), str(cell.num_failed),
         str(timedelta(seconds=round(cell.seconds))),

@@ -3,9 +3,9 @@
 import itertools
 
 from search_spaces import StudySpec
-from study.number import MISSING, signed_text
-from study.report.claim import Pair, compared, judge
-from study.report.comparison import MOST_SEEDS
+from search_spaces.claim import Claim, EquivalenceClaim
+from study.number import signed_text
+from study.report.claim import judge
 from study.report.grid import (
     STRATUM,
     Column,
@@ -18,6 +18,7 @@ from study.report.grid import (
     stratum_row,
     word,
 )
+from study.report.pair import Pair, compared, seeds_text
 from study.report.table import Table
 
 
@@ -38,7 +39,7 @@ def comparisons(table: Table) -> Grid:
             *STRATUM, word("against"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
             word("its FID is", "verdict"),
-            Column("seeds needed", ("seeds_needed", "difference"), _seeds_text),
+            Column("seeds needed", ("seeds_needed", "difference"), seeds_text),
         ),
         rows,
         group_by=("dataset", "latent_size"),
@@ -50,16 +51,32 @@ def claims(spec: StudySpec, table: Table) -> Grid:
     return Grid(
         "claims",
         "Claims",
-        "Written in the space before it ran. Each verdict follows from the tests beside it, with"
-        " Holm's correction; “cannot tell” means that these seeds cannot decide. How many would"
-        " follows from the differences and deviations seen, which few seeds give only roughly.",
-        (word("claim"), word("verdict"), word("evidence")),
+        "Written in the space before it ran. Each verdict follows from the tests beside it and is"
+        " wrong in at most one study in twenty: what one of several comparisons is enough for"
+        " goes by Holm's p among all of the claim's, what every one must support by each on its"
+        " own, and a best cell pays for having been chosen. “cannot tell” means that these seeds"
+        " cannot decide. How many would follows from the differences and deviations seen, which"
+        " few seeds give only roughly.",
+        (
+            Column("claim", ("claim", "reason"), _claim_text, is_word=True),
+            word("verdict"), word("evidence"),
+        ),
         [
             {"claim": f"{j.claim.name}: {j.claim.text}" if j.claim.text else j.claim.name,
-             "verdict": j.verdict, "evidence": "; ".join(j.evidence)}
+             "reason": _reason(j.claim), "verdict": j.verdict, "evidence": "; ".join(j.evidence)}
             for j in judge(table, (c for c in spec.claims if c.dataset in spec.strata.dataset))
         ],
     )  # fmt: skip
+
+
+def _reason(claim: Claim) -> str | None:
+    if not isinstance(claim, EquivalenceClaim):
+        return None
+    return f"Why {claim.bound:g}: {claim.reason or 'the space gives no reason'}."
+
+
+def _claim_text(claim: str, reason: str | None) -> str:
+    return f"{claim}. {reason}" if reason else claim
 
 
 def _row(pair: Pair) -> Row:
@@ -76,9 +93,3 @@ def _row(pair: Pair) -> Row:
         "verdict": found.verdict,
         "seeds_needed": pair.seeds_needed,
     }
-
-
-def _seeds_text(value: int | None, difference: float | None) -> str:
-    if value is None:
-        return MISSING if difference is None else f"over {MOST_SEEDS}"
-    return str(value)

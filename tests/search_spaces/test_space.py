@@ -15,6 +15,7 @@ from search_spaces import (
     DatasetFacts,
     LogUniform,
     Stratum,
+    check_extension,
     dump_space,
     dump_yaml,
     load_space,
@@ -518,6 +519,36 @@ def test_a_table_of_the_paper_is_the_paper_s() -> None:
         assert config.optimizer.gradient_clip == 0.25
         assert not config.has_bound
         assert config.data.flip == (stratum.dataset == "cifar10")
+
+
+EQUIVALENT = "{name: C, kind: equivalent, dataset: cifar10, bound: 3"
+
+
+@pytest.mark.parametrize("reason", ["", ", reason: ' '"])
+def test_a_bound_of_equivalence_needs_its_reason(reason: str) -> None:
+    with pytest.raises(InputError, match="C needs a reason for its bound of 3") as caught:
+        load_space("table1", [f"claims=[{EQUIVALENT}{reason}}}]"])
+    assert_reads_well(str(caught.value))
+
+
+def test_a_study_of_before_there_were_reasons_goes_on_with_a_space_that_gives_one() -> None:
+    before = parse_space({**table_without_reasons(), "revision": 1}, "stored")
+    check_extension(before, space_of_revision(load_space("table1"), 1))
+    assert "reason" not in dump_space(before)
+
+
+def table_without_reasons() -> dict[str, Any]:
+    values: dict[str, Any] = read_yaml(dump_space(load_space("table1")))
+    for claim in values["claims"]:
+        claim.pop("reason", None)
+    return values
+
+
+@pytest.mark.parametrize("name", ["table1", "table1_paper"])
+def test_a_shipped_bound_calls_itself_a_judgement(name: str) -> None:
+    reasons = [c.reason for c in load_space(name).claims if c.kind == "equivalent"]
+    assert reasons
+    assert all("a judgement of ours" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("name", ["beta_schedules", "num_steps", "kl_annealing"])

@@ -5,9 +5,15 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import t, ttest_ind
+from scipy.stats import t, ttest_ind, ttest_rel
 
-from study.report.comparison import compare, compare_all, holm, seeds_needed
+from study.report.comparison import (
+    compare,
+    compare_all,
+    compare_in_pairs,
+    holm,
+    seeds_needed,
+)
 
 A, B = (30.0, 32.0, 35.0, 31.0), (25.0, 26.0, 24.5)
 
@@ -27,7 +33,31 @@ def test_a_comparison_is_welchs() -> None:
     assert found.interval == pytest.approx((mean_a - mean_b - half, mean_a - mean_b + half))
     assert found.freedom == pytest.approx(freedom)
     assert found.standard_error == pytest.approx(math.sqrt(error_a + error_b))
-    assert found.p_value == ttest_ind(A, B, equal_var=False).pvalue
+    assert found.p_value == pytest.approx(ttest_ind(A, B, equal_var=False).pvalue, rel=1e-12)
+
+
+def test_a_comparison_in_pairs_is_students_over_the_common_seeds() -> None:
+    first = {1: 30.0, 2: 32.0, 3: 35.0, 9: 1.0}
+    second = {3: 24.5, 1: 25.0, 2: 26.0, 7: 99.0}
+    found = compare_in_pairs(first, second)
+    assert found is not None
+    test = ttest_rel([30.0, 32.0, 35.0], [25.0, 26.0, 24.5])
+    assert found.p_value == pytest.approx(test.pvalue, rel=1e-12)
+    assert found.interval == pytest.approx(tuple(test.confidence_interval(0.95)))
+    assert (found.freedom, found.is_paired) == (2, True)
+
+
+def test_equal_differences_leave_no_doubt_and_one_common_seed_all_of_it() -> None:
+    found = compare_in_pairs({1: 3.0, 2: 5.0}, {1: 1.0, 2: 3.0})
+    assert found is not None
+    assert (found.interval, found.verdict) == ((2.0, 2.0), "higher")
+    assert compare_in_pairs({1: 3.0, 2: 5.0}, {2: 1.0, 3: 3.0}) is None
+
+
+def test_equal_numbers_are_equal_whatever_their_count() -> None:
+    found = compare((0.1, 0.1), (0.1, 0.1, 0.1))
+    assert found is not None
+    assert (found.difference, found.verdict) == (0, "cannot tell")
 
 
 def test_one_seed_is_never_compared() -> None:
@@ -52,6 +82,14 @@ def test_equivalence_is_two_one_sided_tests() -> None:
     one_sided = ttest_ind(shifted, B, equal_var=False, alternative="less").pvalue
     assert found.equivalence_p(8.0) == pytest.approx(one_sided)
     assert found.equivalence_p(3.0) > 0.5
+
+
+def test_a_difference_beyond_a_bound_of_0_is_the_two_sided_test() -> None:
+    found = compare(A, B)
+    assert found is not None
+    assert found.beyond_p(0.0) == pytest.approx(found.p_value)
+    assert found.beyond_p(3.0) < 0.05 < found.beyond_p(6.0)
+    assert found.beyond_p(found.difference) > 0.5
 
 
 def test_holm_is_the_textbooks() -> None:

@@ -70,7 +70,29 @@ def test_collapse_is_the_mean_over_the_seeds(
         known = Collapse(record.number, 4.0, 5.9, False, 1.5)
         curve = (*record.measurements[:-1], replace(record.measurements[-1], collapse=known))
         records.append(replace(record, measurements=curve))
-    rows = collapse(build_table(spec, records)).rows
+    rows = collapse(spec, build_table(spec, records)).rows
     assert len(rows) == len(spec.cells())
     assert {row["active_units"] for row in rows} == {1.0}  # of the confirm trials 0, 1 and 2
-    assert not collapse(build_table(spec, synthetic_records(spec))).rows
+    assert not collapse(spec, build_table(spec, synthetic_records(spec))).rows
+
+
+@pytest.mark.parametrize("num_saturated", [0, 1])
+def test_a_gap_is_not_shown_where_the_information_is_at_its_ceiling(
+    spec: StudySpec, synthetic_records: MakeRecords, num_saturated: int
+) -> None:
+    records = []
+    for record in synthetic_records(spec):
+        known = Collapse(3, 5.8, 5.9, record.number < num_saturated, 1.5)
+        curve = (*record.measurements[:-1], replace(record.measurements[-1], collapse=known))
+        records.append(replace(record, measurements=curve))
+    grid = collapse(spec, build_table(spec, records))
+    assert {row["aggregate_gap"] for row in grid.rows} == {None if num_saturated else 1.5}
+    shown = {text[grid.headers.index("gap")] for text in grid.texts()}
+    assert shown == {"–" if num_saturated else "1.50"}
+    assert "at its ceiling" in grid.caption
+
+
+def test_active_units_are_explained_as_the_study_counted_them(spec: StudySpec) -> None:
+    stored = spec.model_copy(update={"revision": 1})
+    assert "no rescaling of z changes" in collapse(spec, build_table(spec, [])).caption
+    assert "depends on the scale" in collapse(stored, build_table(stored, [])).caption

@@ -13,8 +13,9 @@ import pytest
 from search_spaces import StudySpec, load_space
 from study.protocol import protocol_hash
 from study.record import TrialRecord
-from study.report.caption import ReportFacts
+from study.report.caption import ReportFacts, caption_facts
 from study.report.report import write_report
+from study.report.result import fid_parts
 from study.report.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
@@ -119,8 +120,52 @@ def test_the_parts_of_the_test_fid_are_shown_where_they_are_known(
 ) -> None:
     title = "What the test FID is made of"
     assert title in page_of(write_report(tmp_path, spec, records, FACTS)).text
-    old = [replace(r, test=r.test and replace(r.test, aggregate_fid=None)) for r in records]
+    old = [
+        replace(r, test=r.test and replace(r.test, aggregate_fid=None, hole_fid=None))
+        for r in records
+    ]
     assert title not in page_of(write_report(tmp_path, spec, old, FACTS)).text
+
+
+def test_the_hole_says_whether_it_is_a_distance_or_a_difference(
+    spec: StudySpec, records: list[TrialRecord]
+) -> None:
+    def with_hole(hole: float | None) -> list[TrialRecord]:
+        return [replace(r, test=r.test and replace(r.test, hole_fid=hole)) for r in records]
+
+    direct, old = (build_table(spec, with_hole(hole)) for hole in (44.6, None))
+    both = build_table(spec, [*with_hole(44.6)[:-1], with_hole(None)[-1]])
+    assert {row["prior_hole"] for row in fid_parts(direct).rows} == {44.6}
+    assert "The hole is the FID of the prior's samples to those draws" in fid_parts(direct).caption
+    assert "minus" not in fid_parts(direct).caption
+    first = fid_parts(old).rows[0]
+    assert first["prior_hole"] == pytest.approx(first["test_fid"] - first["aggregate_fid"])
+    assert "The hole is the test FID minus that" in fid_parts(old).caption
+    assert "Where a seed lacks it" in fid_parts(both).caption
+
+
+@pytest.mark.parametrize(("variance", "nats"), [("posterior", "2.22"), ("beta", "0.00")])
+def test_what_a_reverse_variance_costs_is_told_of_the_chosen_configs(
+    spec: StudySpec, records: list[TrialRecord], variance: str, nats: str
+) -> None:
+    schedule = {"kind": "linear", "num_steps": 50}
+    chosen = {"prior.variance": variance, "prior.beta_schedule": schedule}
+    of_diffusion = [
+        replace(r, config=spec.trial_config(r.stratum, chosen).model_dump(mode="json"))
+        for r in records
+        if r.stratum.prior == "diffusion"
+    ]
+    facts = dict(caption_facts(spec, build_table(spec, of_diffusion), "", {}))
+    assert f"{variance} {nats} nats a dimension (linear, T = 50)" in facts["reverse variance"]
+    others = [r for r in records if r.stratum.prior != "diffusion"]
+    assert "reverse variance" not in dict(caption_facts(spec, build_table(spec, others), "", {}))
+
+
+def test_the_kid_names_its_scale(spec: StudySpec, records: list[TrialRecord]) -> None:
+    grid = fid_parts(build_table(spec, records))
+    place = grid.headers.index("KID (× 1)")
+    assert grid.texts()[0][place] == "0.1"
+    assert "others print it times 10³" in grid.caption
 
 
 def test_the_csv_reads_back_to_the_same_numbers(

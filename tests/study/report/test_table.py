@@ -1,15 +1,19 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.stats import t
 
-from search_spaces import StudySpec, load_space
+from search_spaces import Stratum, StudySpec, load_space
 from study.record import TestResult, TrialRecord
 from study.report.answer import answer
 from study.report.paper import TABLE1, paper_fid
+from study.report.result import results
+from study.report.seed import fid_of_seeds, values_of
 from study.report.table import Table, build_table, render_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
@@ -145,6 +149,59 @@ def test_a_running_trial_keeps_the_study_unfinished(
     assert not table.is_finished
     assert table.cells[0].num_running == 1
     assert "not finished" in answer(table)[0]
+
+
+def test_seeds_that_failed_are_told_beside_the_fid(
+    spec: StudySpec, records: list[TrialRecord]
+) -> None:
+    stratum = spec.cells()[0]
+    failed = seed_of(records, stratum, 2, state="FAIL", value=None, test=None)
+    cell = build_table(spec, failed).cells[0]
+    assert fid_of_seeds(cell).endswith("(2 of 3 seeds)")
+    assert fid_of_seeds(cell) in results(build_table(spec, failed), []).texts()[0]
+    text = rendered(build_table(spec, failed))
+    assert "(2 of" in text
+    assert "3 seeds)" in text
+    assert "seeds)" not in fid_of_seeds(build_table(spec, records).cells[0])
+
+
+@pytest.mark.parametrize(("failure", "text"), [("diverged", "(3 of 4 seeds)"), ("lost", "±")])
+def test_a_seed_that_diverged_is_told_though_another_took_its_place(
+    spec: StudySpec, records: list[TrialRecord], failure: str, text: str
+) -> None:
+    stratum = spec.cells()[0]
+    kept = seed_of(records, stratum, 2, attributes={"retry_of": 9})
+    again = next(r for r in kept if "retry_of" in r.attributes)
+    first = replace(
+        again, number=9, state="FAIL", value=None, test=None, attributes={"failure": failure}
+    )
+    cell = build_table(spec, [*kept, first]).cells[0]
+    assert cell.num_seeds == 3
+    assert text in fid_of_seeds(cell)
+    assert ("seeds)" in fid_of_seeds(cell)) == (failure == "diverged")
+
+
+def seed_of(
+    records: list[TrialRecord], stratum: Stratum, number: int, **changes: Any
+) -> list[TrialRecord]:
+    """The records with one confirm trial changed."""
+    place = ("confirm", stratum, number)
+    return [
+        replace(r, **changes) if (r.phase, r.stratum, r.number) == place else r for r in records
+    ]
+
+
+def test_a_cell_of_repeats_has_one_value_for_each(
+    spec: StudySpec, records: list[TrialRecord]
+) -> None:
+    repeats = build_table(spec, records).cells[:3]
+    cell = replace(repeats[0], repeats=repeats)
+    assert cell.test_fids == tuple(repeat.mean for repeat in repeats)
+    assert values_of(cell, "kid") == (pytest.approx(0.1),) * 3
+    spread = float(np.std(cell.test_fids, ddof=1))
+    assert cell.standard_deviation == pytest.approx(spread)
+    low, high = cell.interval or (0, 0)
+    assert high - low == pytest.approx(2 * t.isf(0.025, 2) * spread / np.sqrt(3))
 
 
 def test_variants_stay_out_of_the_cells(spec: StudySpec, records: list[TrialRecord]) -> None:
