@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_spaces import Stratum
+from trainables.convergence import is_converged
 from trainables.measurement import Measurement
 
 Phase = Literal["search", "confirm"]
@@ -122,8 +123,7 @@ class TestResult:
         """Whether more samples would hardly change the evidence; None where there is none."""
         if self.evidence is None or self.evidence_tenth is None or self.effective_samples is None:
             return None
-        drift = abs(self.evidence - self.evidence_tenth)
-        return drift <= 0.5 and self.effective_samples >= 5
+        return is_converged(self.evidence, self.evidence_tenth, self.effective_samples)
 
     def metrics(self) -> dict[str, float]:
         """Every number that there is, by name."""

@@ -25,6 +25,7 @@ from study.report.grid import (
 from study.report.pair import Pair, compared, seeds_text
 from study.report.seed import deviation_of, tests_of, values_of
 from study.report.table import Table
+from trainables.convergence import FEWEST_EFFECTIVE_SAMPLES, LARGEST_RISE
 
 CONVERGED, NOT_CONVERGED = "converged", "not converged"
 _COLUMN = ("dataset", "latent_size")
@@ -42,9 +43,10 @@ def bounds(table: Table) -> Grid:
         f" posterior{_asked(cells)}; its expectation lies below the truth and rises with the"
         " draws. Looseness is that estimate minus the ELBO of the same images: the part of an"
         " ELBO's gap that is the bound's. The error is its standard error over images. The"
-        " estimate has not converged where a tenth of the draws moves it by more than 0.5 nats,"
-        " or the median image has fewer than 5 effective draws, in any seed: ≥ then stands"
-        " before log p(x) and looseness.",
+        f" estimate has not converged where a tenth of the draws moves it by more than"
+        f" {LARGEST_RISE:g} nats, or the median image has fewer than"
+        f" {FEWEST_EFFECTIVE_SAMPLES:g} effective draws, in any seed: ≥ then stands before log p(x)"
+        " and looseness.",
         (
             *STRATUM, *([word("variant")] if table.variants else []),
             Column("test ELBO ↑", ("test_elbo", "test_elbo_deviation"), nats_text),
