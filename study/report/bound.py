@@ -43,10 +43,9 @@ def bounds(table: Table) -> Grid:
         f" posterior{_asked(cells)}; its expectation lies below the truth and rises with the"
         " draws. Looseness is that estimate minus the ELBO of the same images: the part of an"
         " ELBO's gap that is the bound's. The error is its standard error over images. The"
-        f" estimate has not converged where a tenth of the draws moves it by more than"
-        f" {LARGEST_RISE:g} nats, or the median image has fewer than"
-        f" {FEWEST_EFFECTIVE_SAMPLES:g} effective draws, in any seed: ≥ then stands before log p(x)"
-        " and looseness.",
+        " estimate has not converged where a tenth of the draws moves it by more than"
+        f" {LARGEST_RISE:g} nats, or the median image has fewer than {FEWEST_EFFECTIVE_SAMPLES:g}"
+        " effective draws, in any seed: ≥ then stands before log p(x) and looseness.",
         (
             *STRATUM, *([word("variant")] if table.variants else []),
             Column("test ELBO ↑", ("test_elbo", "test_elbo_deviation"), nats_text),

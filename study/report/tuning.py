@@ -87,15 +87,14 @@ def plot_tuning(table: Table) -> Figure | None:
     figure = Figure(figsize=(WIDTH, 0.9 + 2.4 * len(columns)), layout="constrained")
     grid = figure.subplots(len(columns), len(_AXES), squeeze=False, sharey="row")
     unit, unit_name = _unit(max(row["seconds"] for row in rows))
+    labels = ("search trials that ended", "epochs trained", f"{unit_name} of trials")
     for (dataset, size), panels in zip(columns, grid, strict=True):
         own = [r for r in rows if (r["dataset"], r["latent_size"]) == (dataset, size)]
-        for name, axes in zip(_AXES, panels, strict=True):
+        for name, label, axes in zip(_AXES, labels, panels, strict=True):
             _draw(axes, own, name, unit if name == "seconds" else 1.0)
+            axes.set_xlabel(label)
         panels[0].set_title(f"{dataset}, latent size {size}")
         scale_fid(panels[0], [row["best_fid"] for row in own])
-    labels = ("search trials that ended", "epochs trained", f"{unit_name} of trials")
-    for axes, label in zip(grid[-1], labels, strict=True):
-        axes.set_xlabel(label)
     figure.supylabel("best validation FID so far (lower is better)", fontsize="medium")
     add_legend(figure, prior_handles(priors(table)))
     return figure
