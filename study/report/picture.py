@@ -80,9 +80,9 @@ _Rows = Callable[[Table], list[Row]]
 _WORDS = {
     "fid": (
         "Test FID by latent size and prior",
-        "Lower is better. Small marks are single seeds, large marks their means with the standard"
-        " deviation over seeds; the dashed line is the same model before training. Where values"
-        " span a wide range the axis is logarithmic.",
+        "Lower is better. Small marks are single seeds, or repeats where the search has some,"
+        " large marks their means with the standard deviation over them; the dashed line is the"
+        " same model before training. Where values span a wide range the axis is logarithmic.",
         "No trial has a test FID yet.",
     ),
     "learning_curves": (

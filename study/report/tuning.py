@@ -29,6 +29,7 @@ from study.report.palette import (
 )
 from study.report.panel import priors, scale_fid
 from study.report.parameter import num_parameters
+from study.report.seed import unit_of
 from study.report.table import Table
 
 _AXES = ("num_trials", "num_epochs", "seconds")
@@ -50,9 +51,7 @@ def tuning(spec: StudySpec, table: Table, folder: Path) -> Grid:
         " it can do: where the best validation FID was still falling at the end, more search might"
         " change the table. Parameters are those of the chosen config, with encoder and decoder,"
         " counted in the file of its weights; without that file they are unknown. Time is that of"
-        " training and evaluation, summed over trials that ran side by side. Where the search was"
-        " repeated, trials, epochs and time are of all repeats, the FIDs are means over them, and"
-        " the last column is the latest of them.",
+        f" training and evaluation, summed over trials that ran side by side.{_repeated(table)}",
         (
             *STRATUM, number("searched fields", "num_fields"),
             number("parameters", "num_parameters", count_text),
@@ -65,6 +64,15 @@ def tuning(spec: StudySpec, table: Table, folder: Path) -> Grid:
         [_row(spec, cell, folder) for cell in table.by_column() if cell.search],
         group_by=("dataset", "latent_size"),
     )  # fmt: skip
+
+
+def _repeated(table: Table) -> str:
+    if unit_of(table.cells) == "seed":
+        return ""
+    return (
+        " Trials, epochs and time are those of all repeats of the search, the FIDs are means over"
+        " them, and the last column is the latest of them."
+    )
 
 
 def tuning_rows(table: Table) -> list[Row]:
