@@ -11,7 +11,7 @@ from rich.console import Console
 
 from search_spaces import read_yaml
 from study.number import MISSING, value_text
-from study.record import TEST_PARTS, TrialRecord
+from study.record import FID_PARTS, TrialRecord
 
 if TYPE_CHECKING:
     from study.layout import Layout
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VALIDATION = "val_protocol"
 SHOWN = 12
-_TEST_NUMBERS = ("test_fid", "untrained_fid", *TEST_PARTS)
+_FIDS = ("test_fid", "untrained_fid", *FID_PARTS)
 _FINGERPRINT = "reference_fingerprint"
 
 
@@ -93,7 +93,7 @@ def _of_table(table: "Table") -> Iterator[Measured]:
         place = f"{cell.stratum}{f' {cell.variant}' * bool(cell.variant)}"
         if cell.tests:
             protocol = cell.tests[0].protocol
-            yield from _present(place, protocol, ((n, cell.mean_part(n)) for n in _TEST_NUMBERS))
+            yield from _present(place, protocol, ((n, cell.mean_part(n)) for n in _FIDS))
         if cell.chosen:
             validation = cell.chosen[0].attributes.get(VALIDATION, {})
             yield from _present(place, validation, [("val_fid", cell.val_fid)])
@@ -114,7 +114,9 @@ def _of_runs(records: Iterable[TrialRecord]) -> Iterator[Measured]:
         validation = record.attributes.get(VALIDATION, {})
         yield from _present(place, validation, [("val_fid", record.value)])
         if record.test is not None:
-            yield from _present(place, record.test.protocol, record.test.metrics().items())
+            numbers = record.test.metrics().items()
+            fids = (number for number in numbers if number[0] in _FIDS)
+            yield from _present(place, record.test.protocol, fids)
 
 
 def _present(
