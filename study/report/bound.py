@@ -172,4 +172,4 @@ def _estimate_text(value: float | None, deviation: float | None, convergence: st
 
 
 def _draws_text(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.0f}"
+    return MISSING if value is None else f"{value:.1f}"

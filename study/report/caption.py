@@ -57,7 +57,7 @@ def caption_facts(
 
 def _variance_costs(table: Table) -> list[tuple[str, str]]:
     """What the chosen reverse variances cost the bound; empty without a diffusion."""
-    trials = [cell.best_trial for cell in table.every_cell]
+    trials = [search.best_trial for cell in table.every_cell for search in cell.searches]
     stored = [t.config for t in trials if t and field_of(t, "prior.kind") == "diffusion"]
     if not stored:
         return []
