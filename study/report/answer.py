@@ -9,8 +9,8 @@ from study.report.effect import Effect, effects
 from study.report.table import Table
 
 _CAVEAT = (
-    "Lower is better, and ± is the standard deviation over seeds. Whether a lead is more than"
-    " chance stands under “Comparisons between priors”."
+    "Lower is better; ± is the standard deviation over seeds, or over repeats where the search has"
+    " some. Whether a lead is more than chance stands under “Comparisons between priors”."
 )
 
 

@@ -22,9 +22,10 @@ from study.report.grid import (
     stratum_row,
     word,
 )
-from study.report.pair import Pair, compared, seeds_text
-from study.report.seed import deviation_of, tests_of, values_of
+from study.report.pair import Pair, compared
+from study.report.seed import deviation_of, seed_row, tests_of, unit_of, values_of
 from study.report.table import Table
+from trainables.convergence import FEWEST_EFFECTIVE_SAMPLES, LARGEST_RISE
 
 CONVERGED, NOT_CONVERGED = "converged", "not converged"
 _COLUMN = ("dataset", "latent_size")
@@ -37,14 +38,14 @@ def bounds(table: Table) -> Grid:
     return Grid(
         "bounds",
         "How tight the bounds are",
-        "In nats per image, as mean ± standard deviation over seeds. The ELBO is that of the"
-        " whole test split. log p(x) is estimated with weighted draws from the"
+        f"In nats per image, as mean ± standard deviation over {unit_of(cells)}s. The ELBO is"
+        " that of the whole test split. log p(x) is estimated with weighted draws from the"
         f" posterior{_asked(cells)}; its expectation lies below the truth and rises with the"
         " draws. Looseness is that estimate minus the ELBO of the same images: the part of an"
         " ELBO's gap that is the bound's. The error is its standard error over images. The"
-        " estimate has not converged where a tenth of the draws moves it by more than 0.5 nats,"
-        " or the median image has fewer than 5 effective draws, in any seed: ≥ then stands"
-        " before log p(x) and looseness.",
+        " estimate has not converged where a tenth of the draws moves it by more than"
+        f" {LARGEST_RISE:g} nats, or the median image has fewer than {FEWEST_EFFECTIVE_SAMPLES:g}"
+        " effective draws, in any seed: ≥ then stands before log p(x) and looseness.",
         (
             *STRATUM, *([word("variant")] if table.variants else []),
             Column("test ELBO ↑", ("test_elbo", "test_elbo_deviation"), nats_text),
@@ -52,7 +53,7 @@ def bounds(table: Table) -> Grid:
             number("error", "looseness_error", nats_text),
             number("effective draws", "effective_samples", _draws_text),
             number("at a tenth of the draws", "evidence_tenth", nats_text),
-            word("estimate", "convergence"), number("seeds", "num_seeds"),
+            word("estimate", "convergence"), number("seeds", "num_tested"),
         ),
         [_row(cell) for cell in cells],
         group_by=_COLUMN,
@@ -78,8 +79,7 @@ def elbo_comparisons(table: Table) -> Grid:
             *STRATUM, word("against"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
             word("its ELBO is", "verdict"),
-            Column("seeds needed", ("seeds_needed", "difference"), seeds_text),
-            number("of log p(x)", "evidence_difference", signed_text),
+            number("in log p(x)", "evidence_difference", signed_text),
             interval(prefix="evidence", signed=True),
             word("its log p(x) is", "evidence_verdict"),
         ),
@@ -133,7 +133,7 @@ def _row(cell: Cell) -> Row:
         "effective_samples": min(known, default=None),
         "evidence_tenth": cell.mean_part("evidence_tenth"),
         "convergence": convergence(cell),
-        "num_seeds": cell.num_seeds,
+        **seed_row(cell),
     }
 
 
@@ -141,7 +141,7 @@ def _pair_row(pair: Pair, beside: Pair) -> Row:
     found, of_evidence = pair.comparison, beside.comparison
     names = {**stratum_row(pair.first.stratum), "against": pair.second.stratum.prior}
     if found is None:
-        return names | {"verdict": "one seed is not enough"}
+        return names | {"verdict": f"one {pair.first.unit} is not enough"}
     return {
         **names,
         "difference": found.difference,
@@ -172,4 +172,4 @@ def _estimate_text(value: float | None, deviation: float | None, convergence: st
 
 
 def _draws_text(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.0f}"
+    return MISSING if value is None else f"{value:.1f}"

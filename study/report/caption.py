@@ -57,7 +57,7 @@ def caption_facts(
 
 def _variance_costs(table: Table) -> list[tuple[str, str]]:
     """What the chosen reverse variances cost the bound; empty without a diffusion."""
-    trials = [cell.best_trial for cell in table.every_cell]
+    trials = [search.best_trial for cell in table.every_cell for search in cell.searches]
     stored = [t.config for t in trials if t and field_of(t, "prior.kind") == "diffusion"]
     if not stored:
         return []
@@ -66,7 +66,7 @@ def _variance_costs(table: Table) -> list[tuple[str, str]]:
     priors = (TrialConfig.from_stored(values).prior for values in stored)
     texts = [cost_text(prior) for prior in priors if isinstance(prior, DiffusionPriorConfig)]
     told = "; ".join(dict.fromkeys(texts))
-    return [("reverse variance", f"{told}: the least that it costs a bound, at unit variance")]
+    return [("reverse variance", f"costs a bound at least, for latents N(0, 1): {told}")]
 
 
 def _tested_again(table: Table) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ def best_configs(spec: StudySpec, table: Table) -> Grid:
         "Best config of each stratum",
         "The searched fields only. “confirm” means that the config was trained again with fresh"
         f" seeds, “search” that it leads the search so far; {MISSING} where a prior has no such"
-        " field.",
+        f" field.{_of_first(table)}",
         (
             *STRATUM, word("from"),
             *(Column(field_name(f), (f,), is_word=is_named(spec, f)) for f in fields),
@@ -37,6 +37,12 @@ def best_configs(spec: StudySpec, table: Table) -> Grid:
         missing="No trial is complete yet, so no config stands out." if table.cells else "",
         group_by=("dataset", "latent_size"),
     )  # fmt: skip
+
+
+def _of_first(table: Table) -> str:
+    if any(cell.repeats for cell in table.cells):
+        return " Where the search was repeated, it is that of the first repeat."
+    return ""
 
 
 def field_importances(spec: StudySpec, table: Table) -> Grid:

@@ -14,11 +14,26 @@ from study.report.table import Table
 
 # Which tables and figures stand under which heading, in this order; a table before its figures.
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Results", ("table", "fid", "samples")),
-    ("Differences", ("against", "claims", "comparisons", "variants")),
-    ("Across priors", ("fid_parts", "rate_distortion", "collapse", "learning_curves")),
+    ("Results", ("table", "fid", "samples", "selections")),
+    (
+        "Differences",
+        ("against", "claims", "comparisons", "elbo_comparisons", "variants", "classifier_ranks"),
+    ),
+    ("Across priors", ("fid_parts", "bounds", "rate_distortion", "collapse", "learning_curves")),
     ("Search", ("best_configs", "marginals", "importances", "rung_curves")),
-    ("How honest the study is", ("budget", "waste", "rungs", "lost_winners", "failures")),
+    (
+        "Soundness of the search",
+        (
+            "tuning",
+            "tuning_curves",
+            "luck",
+            "budget",
+            "waste",
+            "rungs",
+            "lost_winners",
+            "failures",
+        ),
+    ),
 )
 
 

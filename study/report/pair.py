@@ -44,7 +44,7 @@ class Pair:
 
     @property
     def seeds_needed(self) -> int | None:
-        """Seeds a side that would find a difference of this size in four of five studies.
+        """Seeds (or repeats) a side that would find this difference in four of five studies.
 
         None where more than `MOST_SEEDS` would be, or nothing is known.
         """
@@ -55,7 +55,7 @@ class Pair:
     def __str__(self) -> str:
         names = f"{_name(self.first)} against {_name(self.second)}"
         if self.comparison is None:
-            return f"{names}: fewer than two seeds on a side"
+            return f"{names}: fewer than two {self.first.unit}s on a side"
         low, high = self.comparison.interval
         return (
             f"{names}: {self.comparison.difference:+.2f} ({low:+.2f} … {high:+.2f}),"
@@ -70,7 +70,7 @@ class Pair:
         if found.own_verdict != UNDECIDED:
             return f"{p_text}, {found.own_verdict} on its own (p = {found.p_value:.2g})"
         needed = self.seeds_needed or f"more than {MOST_SEEDS}"
-        remedy = f"{needed} seeds a side would find a difference of this size"
+        remedy = f"{needed} {self.first.unit}s a side would find a difference of this size"
         return f"{p_text}, {UNDECIDED} ({remedy})"
 
 

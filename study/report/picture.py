@@ -17,7 +17,9 @@ from study.report.marginal import marginal_rows, plot_marginals
 from study.report.sample_grid import plot_samples, sample_rows
 from study.report.table import Table
 from study.report.tradeoff import plot_rate_distortion, tradeoff_rows
+from study.report.tuning import plot_tuning, tuning_rows
 
+_OF_SEARCH = ("tuning_curves", "marginals")  # nothing to wait for in a study without one
 _DPI = 200  # two pixels for one on the page
 
 
@@ -61,6 +63,7 @@ def draw_pictures(spec: StudySpec, table: Table, folder: Path) -> list[Picture]:
         "fid": (plot_fid, fid_rows),
         "learning_curves": (plot_learning_curves, curve_rows),
         "rung_curves": (plot_rungs, rung_rows),
+        "tuning_curves": (plot_tuning, tuning_rows),
         "marginals": (partial(plot_marginals, spec), partial(marginal_rows, spec)),
         "rate_distortion": (plot_rate_distortion, tradeoff_rows),
         "samples": (partial(plot_samples, folder=folder), partial(sample_rows, folder=folder)),
@@ -68,6 +71,7 @@ def draw_pictures(spec: StudySpec, table: Table, folder: Path) -> list[Picture]:
     return [
         Picture(name, *_WORDS[name], _png(draw(table)), rows(table))
         for name, (draw, rows) in makers.items()
+        if spec.budget.trials_per_stratum or name not in _OF_SEARCH
     ]
 
 
@@ -76,9 +80,9 @@ _Rows = Callable[[Table], list[Row]]
 _WORDS = {
     "fid": (
         "Test FID by latent size and prior",
-        "Lower is better. Small marks are single seeds, large marks their means with the standard"
-        " deviation over seeds; the dashed line is the same model before training. Where values"
-        " span a wide range the axis is logarithmic.",
+        "Lower is better. Small marks are single seeds, or repeats where the search has some,"
+        " large marks their means with the standard deviation over them; the dashed line is the"
+        " same model before training. Where values span a wide range the axis is logarithmic.",
         "No trial has a test FID yet.",
     ),
     "learning_curves": (
@@ -93,6 +97,13 @@ _WORDS = {
         "Lower is better. Each line is a trial, with a dot where its FID was measured; a line that"
         " ends in a cross was stopped there because its peers were ahead.",
         "No trial has reached a rung yet.",
+    ),
+    "tuning_curves": (
+        "The best so far by what was spent",
+        "Best validation FID among the complete search trials of a stratum, in the order in which"
+        " its trials ended; lower is better. Pruned and failed trials move a curve to the right. A"
+        " curve that still falls at its end might have gone on falling.",
+        "No search trial is complete yet.",
     ),
     "marginals": (
         "What the searched fields do",

@@ -22,12 +22,16 @@ from study.report.field import best_configs, field_importances
 from study.report.foresight import lost_winners, rung_correlations
 from study.report.grid import Grid
 from study.report.grid_file import WRITERS, csv_text, markdown_text
+from study.report.luck import luck
 from study.report.page import page_text
 from study.report.picture import Picture, draw_pictures
+from study.report.reference import classifier_ranks
 from study.report.result import all_rows, fid_parts, results
+from study.report.selection import selections
 from study.report.soundness import sound_table
 from study.report.spending import budget, failures, waste
 from study.report.table import Table
+from study.report.tuning import tuning
 from study.report.verdict import claims, comparisons
 
 
@@ -56,7 +60,7 @@ def write_report(
     if other is not None:
         check_comparable(spec.name, table, other)
     made_with = caption_facts(spec, table, facts.commit, facts.versions)
-    grids = _grids(spec, table, made_with)
+    grids = _grids(spec, table, made_with, folder)
     grids += [against(spec.name, table, other)] if other else []
     pictures = draw_pictures(spec, table, folder)
     target = folder / "report"
@@ -103,11 +107,14 @@ def _replace(path: Path, content: bytes) -> Path:
     return aside.replace(path)
 
 
-def _grids(spec: StudySpec, table: Table, made_with: Sequence[tuple[str, str]]) -> list[Grid]:
+def _grids(
+    spec: StudySpec, table: Table, made_with: Sequence[tuple[str, str]], folder: Path
+) -> list[Grid]:
     return [
-        results(table, made_with), claims(spec, table), comparisons(table),
-        elbo_comparisons(table), variants(table), bounds(table),
-        fid_parts(table), best_configs(spec, table), field_importances(spec, table),
-        collapse(spec, table), budget(spec, table), waste(table), rung_correlations(spec, table),
+        results(table, made_with), selections(table), claims(spec, table), comparisons(table),
+        elbo_comparisons(table), variants(table), classifier_ranks(table), fid_parts(table),
+        bounds(table), collapse(spec, table), best_configs(spec, table),
+        field_importances(spec, table), tuning(spec, table, folder), luck(table),
+        budget(spec, table), waste(table), rung_correlations(spec, table),
         lost_winners(spec, table), failures(table),
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from study.report.grid import (
     word,
 )
 from study.report.paper import SOURCE, TABLE1, paper_fid
-from study.report.seed import seed_row
+from study.report.seed import seed_row, unit_of
 from study.report.table import Table
 
 _COLUMN = ("dataset", "latent_size")
@@ -34,6 +34,7 @@ def results(table: Table, facts: Sequence[tuple[str, str]]) -> Grid:
         table: the study's.
         facts: how the numbers were made, as name and text.
     """
+    unit = unit_of(table.cells)
     has_paper = any(paper_fid(cell.stratum) is not None for cell in table.cells)
     paper = (
         fid("paper", "paper_fid"),
@@ -43,7 +44,7 @@ def results(table: Table, facts: Sequence[tuple[str, str]]) -> Grid:
     return Grid(
         "table",
         "Table",
-        "Test FID as mean ± standard deviation over seeds, with Student's 95 % interval of the"
+        f"Test FID as mean ± standard deviation over {unit}s, with Student's 95 % interval of the"
         " mean; lower is better, and rank 1 is the lowest of its data set and latent size. The"
         " ELBO is that of validation, in nats per image; higher is better."
         + f" “Paper” is {SOURCE}; judge by the order within a column, not by absolute values."
@@ -57,7 +58,7 @@ def results(table: Table, facts: Sequence[tuple[str, str]]) -> Grid:
             ),
             interval(signed=False), number("rank"), *(paper if has_paper else ()),
             fid("untrained", "untrained_fid"), fid("validation FID ↓", "val_fid"),
-            number("ELBO ↑", "best_elbo", nats_text), number("seeds", "num_seeds"),
+            number("ELBO ↑", "best_elbo", nats_text), number(f"{unit}s", "num_seeds"),
         ),
         [result_row(table, cell) for cell in table.by_column()],
         group_by=_COLUMN,
@@ -116,19 +117,20 @@ def result_row(table: Table, cell: Cell) -> dict[str, Any]:
 
 def fid_parts(table: Table) -> Grid:
     """What the test FID of each cell is made of."""
+    unit = unit_of(table.cells)
     return Grid(
         "fid_parts",
         "What the test FID is made of",
-        "Means over seeds; lower is better, but for precision and recall. Reconstruction: test"
+        f"Means over {unit}s; lower is better, but for precision and recall. Reconstruction: test"
         " images through encoder and decoder, which is what the decoder loses. Aggregate: decoded"
         " draws from the posteriors of train images, which a perfect prior would reach."
         f" {_hole(table)} Noise is the standard deviation of the test FID over four draws of"
-        " samples, to be held against its deviation over seeds. KID, precision and recall are of"
-        " the test FID's own samples and features; the KID is that of torch-fidelity as it is,"
+        f" samples, to be held against its deviation over {unit}s. KID, precision and recall are"
+        " of the test FID's own samples and features; the KID is that of torch-fidelity as it is,"
         " where others print it times 10³.",
         (
             *STRATUM, *([word("variant")] if table.variants else []), fid("test FID", "test_fid"),
-            fid("over seeds", "standard_deviation"), fid("noise", "fid_noise"),
+            fid(f"over {unit}s", "standard_deviation"), fid("noise", "fid_noise"),
             fid("reconstruction", "reconstruction_fid"), fid("aggregate", "aggregate_fid"),
             fid("hole", "prior_hole"), number("KID (× 1)", "kid", value_text),
             number("precision"), number("recall"),

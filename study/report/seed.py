@@ -1,6 +1,6 @@
 """The seeds behind a cell: what each of them measured, and how many ended without a result."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,11 @@ import numpy as np
 from study.number import seeded_fid_text
 from study.record import TestResult, TrialRecord
 from study.report.cell import Cell
+
+
+def unit_of(cells: Iterable[Cell]) -> str:
+    """What the values of a table's cells are of: a seed, or a repeat where searches have some."""
+    return next((cell.unit for cell in cells if cell.repeats), "seed")
 
 
 def tests_of(cell: Cell) -> Iterator[TestResult]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from study.number import MISSING, nats_text, plural
 from study.report.cell import Cell
-from study.report.grid import STRATUM, Column, Grid, Row, fid, number, stratum_row, word
-from study.report.seed import config_of, deviation_of, values_of
+from study.report.grid import STRATUM, Column, Grid, Row, fid, stratum_row, word
+from study.report.seed import config_of, deviation_of, unit_of, values_of
 from study.report.table import Table
 
 
@@ -15,14 +15,13 @@ def selections(table: Table) -> Grid:
         "selections",
         "Chosen by FID, chosen by ELBO",
         "What validation FID and validation ELBO chose in each stratum, both tested: means ±"
-        " standard deviation over seeds. A low FID means samples that look right, a high ELBO"
-        " (nats per image) that the images are likely; one config need not have both. Where both"
-        " chose one config, its seeds were tested once.",
+        f" standard deviation over {unit_of(table.cells)}s. A low FID means samples that look"
+        " right, a high ELBO (nats per image) that the images are likely; one config need not"
+        " have both. Where both chose one config, its seeds were tested once.",
         (
             *STRATUM, word("chosen"), fid("FID ↓, by FID", "fid_by_fid", "fid_by_fid_deviation"),
             fid("FID ↓, by ELBO", "fid_by_elbo", "fid_by_elbo_deviation"),
             _nats("ELBO ↑, by FID", "elbo_by_fid"), _nats("ELBO ↑, by ELBO", "elbo_by_elbo"),
-            number("seeds, by FID", "seeds_by_fid"), number("seeds, by ELBO", "seeds_by_elbo"),
         ),
         [row for cell in table.by_column() if (row := _row(_choices(table, cell)))],
         group_by=("dataset", "latent_size"),
@@ -42,7 +41,7 @@ def _row(choices: dict[str, Cell]) -> Row | None:
     for name, cell in choices.items():
         row |= _values(f"fid_by_{name}", cell.test_fids)
         row |= _values(f"elbo_by_{name}", values_of(cell, "test_elbo"))
-        row[f"seeds_by_{name}"] = cell.num_values
+        row[f"num_by_{name}"] = cell.num_values
     return row
 
 

@@ -1,4 +1,4 @@
-"""What the study took and what of it bore no fruit: budgets, waste, failures."""
+"""What the study took, and what of it led to no result: budgets, waste, failures."""
 
 import math
 from collections import Counter
@@ -38,7 +38,7 @@ def waste(table: Table) -> Grid:
     """The epochs that led to no result."""
     return Grid(
         "waste",
-        "What bore no fruit",
+        "Epochs without a result",
         "Epochs of search trials that were pruned or failed, as shares of all search epochs: what"
         " pruning costs is set against what it saves, the epochs that pruned trials would still"
         " have taken. Repeats are further attempts at a trial whose worker was lost or raised;"

@@ -29,6 +29,7 @@ from study.report.palette import (
 )
 from study.report.panel import priors, scale_fid
 from study.report.parameter import num_parameters
+from study.report.seed import unit_of
 from study.report.table import Table
 
 _AXES = ("num_trials", "num_epochs", "seconds")
@@ -50,9 +51,7 @@ def tuning(spec: StudySpec, table: Table, folder: Path) -> Grid:
         " it can do: where the best validation FID was still falling at the end, more search might"
         " change the table. Parameters are those of the chosen config, with encoder and decoder,"
         " counted in the file of its weights; without that file they are unknown. Time is that of"
-        " training and evaluation, summed over trials that ran side by side. Where the search was"
-        " repeated, trials, epochs and time are of all repeats, the FIDs are means over them, and"
-        " the last column is the latest of them.",
+        f" training and evaluation, summed over trials that ran side by side.{_repeated(table)}",
         (
             *STRATUM, number("searched fields", "num_fields"),
             number("parameters", "num_parameters", count_text),
@@ -65,6 +64,15 @@ def tuning(spec: StudySpec, table: Table, folder: Path) -> Grid:
         [_row(spec, cell, folder) for cell in table.by_column() if cell.search],
         group_by=("dataset", "latent_size"),
     )  # fmt: skip
+
+
+def _repeated(table: Table) -> str:
+    if unit_of(table.cells) == "seed":
+        return ""
+    return (
+        " Trials, epochs and time are those of all repeats of the search, the FIDs are means over"
+        " them, and the last column is the latest of them."
+    )
 
 
 def tuning_rows(table: Table) -> list[Row]:
@@ -87,15 +95,14 @@ def plot_tuning(table: Table) -> Figure | None:
     figure = Figure(figsize=(WIDTH, 0.9 + 2.4 * len(columns)), layout="constrained")
     grid = figure.subplots(len(columns), len(_AXES), squeeze=False, sharey="row")
     unit, unit_name = _unit(max(row["seconds"] for row in rows))
+    labels = ("search trials that ended", "epochs trained", f"{unit_name} of trials")
     for (dataset, size), panels in zip(columns, grid, strict=True):
         own = [r for r in rows if (r["dataset"], r["latent_size"]) == (dataset, size)]
-        for name, axes in zip(_AXES, panels, strict=True):
+        for name, label, axes in zip(_AXES, labels, panels, strict=True):
             _draw(axes, own, name, unit if name == "seconds" else 1.0)
+            axes.set_xlabel(label)
         panels[0].set_title(f"{dataset}, latent size {size}")
         scale_fid(panels[0], [row["best_fid"] for row in own])
-    labels = ("search trials that ended", "epochs trained", f"{unit_name} of trials")
-    for axes, label in zip(grid[-1], labels, strict=True):
-        axes.set_xlabel(label)
     figure.supylabel("best validation FID so far (lower is better)", fontsize="medium")
     add_legend(figure, prior_handles(priors(table)))
     return figure

@@ -19,11 +19,13 @@ from study.report.grid import (
     word,
 )
 from study.report.pair import Pair, compared, seeds_text
+from study.report.seed import unit_of
 from study.report.table import Table
 
 
 def comparisons(table: Table) -> Grid:
     """Every two priors of a column, with Welch's test."""
+    unit = unit_of(table.cells)
     rows = []
     for column in table.columns().values():
         pairs = compared(itertools.combinations(column, 2))
@@ -32,14 +34,14 @@ def comparisons(table: Table) -> Grid:
         "comparisons",
         "Comparisons between priors",
         "Difference of the mean test FIDs with Welch's 95 % interval; p is Holm's, for all"
-        " comparisons of one data set and latent size. “cannot tell” is no claim of equality:"
-        " the last column says how many seeds a side would find a difference of this size in four"
+        " comparisons of one data set and latent size. “cannot tell” is no claim of equality: the"
+        f" last column says how many {unit}s a side would find a difference of this size in four"
         " of five studies.",
         (
             *STRATUM, word("against"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
             word("its FID is", "verdict"),
-            Column("seeds needed", ("seeds_needed", "difference"), seeds_text),
+            Column(f"{unit}s needed", ("seeds_needed", "difference"), seeds_text),
         ),
         rows,
         group_by=("dataset", "latent_size"),
@@ -83,7 +85,7 @@ def _row(pair: Pair) -> Row:
     found = pair.comparison
     names = {**stratum_row(pair.first.stratum), "against": pair.second.stratum.prior}
     if found is None:
-        return names | {"verdict": "one seed is not enough"}
+        return names | {"verdict": f"one {pair.first.unit} is not enough"}
     return {
         **names,
         "difference": found.difference,

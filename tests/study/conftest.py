@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from trainables.measurement import Measurement
 MakeRecords = Callable[..., list[TrialRecord]]
 PROTOCOL = {
     "features": "classifier", "num_samples": 2000, "reference": "test",
+    "num_reference_images": 359,
     "fingerprint": "9f2c4be1d07a4a6f8c1b3e5d7f9012349f2c4be1d07a4a6f", "precision": "float64",
 }  # fmt: skip
 FINAL_FID = {"gaussian": 52.0, "flow": 24.0, "diffusion": 31.0}
@@ -97,9 +99,22 @@ def _tested(record: TrialRecord, rng: Generator) -> TrialRecord:
     fid = (record.value or 0.0) + 1.5 + rng.normal(0, 0.8)
     test = TestResult(
         fid, 400 + rng.normal(0, 9), dict(PROTOCOL), kid=0.1, precision=0.7, recall=0.6,
-        reconstruction_fid=fid / 3, aggregate_fid=fid / 2, fid_noise=0.5,
+        reconstruction_fid=fid / 3, aggregate_fid=fid / 2, fid_noise=0.5, hole_fid=fid / 2,
+        real_fid=4.57, classifier_fids=(fid, 1.3 * fid, 0.7 * fid + 4), **_bound(record),
     )  # fmt: skip
     return replace(record, test=test)
+
+
+def _bound(record: TrialRecord) -> dict[str, Any]:
+    """A test ELBO near that of validation, 7 nats below log p(x)."""
+    best = max(record.measurements, key=lambda measurement: measurement.elbo or 0.0)
+    elbo = (best.elbo or 0.0) - 0.4
+    return {
+        "test_elbo": elbo, "test_rate": best.rate, "test_distortion": best.distortion + 0.4,
+        "test_elbo_error": 0.3, "evidence": elbo + 7, "evidence_error": 0.3,
+        "evidence_tenth": elbo + 6.7, "effective_samples": 20.0, "evidence_elbo": elbo,
+        "looseness": 7.0, "looseness_error": 0.1, "evidence_samples": 100, "evidence_images": 100,
+    }  # fmt: skip
 
 
 def _final_fid(stratum: Stratum) -> float:

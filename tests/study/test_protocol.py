@@ -58,7 +58,7 @@ def test_every_number_has_its_protocol_and_data(
     values = sum(r.value is not None for r in records)
     tested = sum(r.test is not None for r in records)
     in_runs = [line for line in lines if re.match(r"  run\d+ ", line)]
-    assert len(in_runs) == values + 8 * tested
+    assert len(in_runs) == values + 9 * tested
     assert f"sha256 {protocol_hash(TEST)}" in text
     assert "reference: validation" in text
 

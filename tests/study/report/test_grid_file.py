@@ -62,7 +62,7 @@ def test_every_table_is_there_in_every_format_with_the_same_rows(
     spec = load_space(space, ["budget.max_epochs=20", "budget.trials_per_stratum=3"])
     folder = write_report(tmp_path, spec, synthetic_records(spec), ReportFacts("0123abc")).parent
     names = {path.stem for path in (folder / "tables").iterdir()}
-    assert names >= {"table", "comparisons", "best_configs", "budget", "waste"}
+    assert names >= {"table", "comparisons", "best_configs", "budget", "waste", "tuning"}
     for name in names:
         with (folder / "tables" / f"{name}.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -91,7 +91,8 @@ def test_every_plot_lies_beside_what_it_shows(
     folder = write_report(tmp_path, spec, records, ReportFacts("")).parent / "plots"
     names = {path.stem for path in folder.iterdir()}
     assert names == {
-        "fid", "learning_curves", "rung_curves", "marginals", "rate_distortion", "samples",
+        "fid", "learning_curves", "rung_curves", "tuning_curves", "marginals", "rate_distortion",
+        "samples",
     }  # fmt: skip
     for name in names:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -15,10 +15,11 @@ from study.report.palette import PRIOR_COLORS, color_of
 from study.report.sample_grid import plot_samples
 from study.report.table import Table, build_table
 from study.report.tradeoff import plot_rate_distortion
+from study.report.tuning import plot_tuning
 
 MakeRecords = Callable[..., list[TrialRecord]]
 Plot = Callable[[Table], Figure | None]
-PLOTS = [plot_fid, plot_learning_curves, plot_rungs, plot_rate_distortion]
+PLOTS = [plot_fid, plot_learning_curves, plot_rungs, plot_rate_distortion, plot_tuning]
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def written(
 def test_the_report_opens_offline(written: Path) -> None:
     page = page_of(written)
     assert written.parts[-2:] == ("report", "report.html")
-    assert page.tags.count("img") == 6
+    assert page.tags.count("img") == 7
     assert all(link.startswith(("data:image/png;base64,", "#")) for link in page.links)
     assert not re.search(r"url\(|@import|https?:", written.read_text(encoding="utf-8"))
 
@@ -216,7 +216,8 @@ def test_a_study_of_variants_shows_them_and_misses_nothing(
     spec = spec.model_copy(update={"budget": budget, "variants": {"flat": {}}})
     trained = [replace(r, attributes={"variant": "flat"}) for r in records if r.test is not None]
     page = page_of(write_report(tmp_path, spec, trained, FACTS))
-    assert page.text.count("flat") == 2 * len(spec.cells())  # what it moves, and its parts
+    # What it moves, the parts of its FID, and its bound.
+    assert page.text.count("flat") == 3 * len(spec.cells())
     assert "yet" not in page.text
 
 

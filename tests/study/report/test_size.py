@@ -1,12 +1,15 @@
 """How often comparisons and verdicts are wrong at 5 %, over thousands of simulated studies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from search_spaces import Stratum, StudySpec, load_space
+from study.report.bound import elbo_comparisons
 from study.report.claim import judge
+from study.report.effect import effects
+from study.report.grid import Grid
 from study.report.table import Table, build_table
 from study.report.verdict import comparisons
 from tests.study.made_up import confirm_seeds
@@ -15,6 +18,7 @@ from tests.study.simulated_size import (
     CASES,
     FAULTS,
     NUM_SEEDS,
+    ONE_STRATUM,
     Case,
     Noise,
 )
@@ -66,14 +70,38 @@ def test_what_is_simulated_is_what_the_report_does(kind: str) -> None:
     assert len(set(simulated)) > 1
 
 
-def test_a_column_is_simulated_as_the_report_compares_it() -> None:
-    case = CASES["a column"]
+@pytest.mark.parametrize(
+    ("name", "compare"), [("a column", comparisons), ("a column, ELBO", elbo_comparisons)]
+)
+def test_a_column_is_simulated_as_the_report_compares_it(
+    name: str, compare: Callable[[Table], Grid]
+) -> None:
     samples = Noise(seed=1.0).samples((0.0, 1.0, 2.0), 4, 60)
     spec = load_space("digits", ["strata.latent_size=4"])
-    grids = [comparisons(table(spec, BY_SIZE[:3], own)) for own in samples]
+    grids = [compare(table(spec, BY_SIZE[:3], own)) for own in samples]
     called = [any(row["verdict"] != "cannot tell" for row in grid.rows) for grid in grids]
-    assert called == [verdict == "called" for verdict in case.decide(samples)]
+    assert called == [verdict == "called" for verdict in CASES[name].decide(samples)]
     assert len(set(called)) == 2
+
+
+def test_two_variants_are_simulated_as_the_report_compares_them() -> None:
+    samples = ONE_STRATUM.samples((0.0, 4.0), 4, 60)
+    spec = load_space("kl_annealing", ["strata.prior=flow", "strata.latent_size=8"])
+    (stratum,), (first, second, *_) = spec.cells(), spec.variants
+    reported = []
+    for sides in samples.tolist():
+        records = [
+            record
+            for name, fids in zip((first, second), sides, strict=True)
+            for record in confirm_seeds(stratum, fids, slot=name, attributes={"variant": name})
+        ]
+        found = [e for e in effects(build_table(spec, records)) if e.cell.variant == second]
+        reported += [effect.verdict for effect in found]
+    # The report takes the second from the first's side, the simulation the first.
+    mirror = {"lower": "higher", "higher": "lower"}
+    simulated = [mirror.get(v, v) for v in CASES["two variants in pairs"].decide(samples)]
+    assert reported == simulated
+    assert len(set(simulated)) > 1
 
 
 def question(claim: dict[str, Any]) -> StudySpec:
@@ -87,7 +115,7 @@ def table(spec: StudySpec, strata: Sequence[Stratum], samples: Any) -> Table:
     records = [
         record
         for stratum, fids in zip(strata, samples.tolist(), strict=True)
-        for record in confirm_seeds(stratum, fids)
+        for record in confirm_seeds(stratum, fids, test_elbo=fids)
     ]
     sizes = sorted({stratum.latent_size for stratum in strata})
     axes = spec.strata.model_copy(update={"latent_size": tuple(sizes)})

@@ -200,6 +200,8 @@ def test_a_cell_of_repeats_has_one_value_for_each(
     assert values_of(cell, "kid") == (pytest.approx(0.1),) * 3
     spread = float(np.std(cell.test_fids, ddof=1))
     assert cell.standard_deviation == pytest.approx(spread)
+    caption = results(replace(build_table(spec, records), cells=(cell,)), []).caption
+    assert "standard deviation over repeats" in caption
     low, high = cell.interval or (0, 0)
     assert high - low == pytest.approx(2 * t.isf(0.025, 2) * spread / np.sqrt(3))
 
