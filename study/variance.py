@@ -1,4 +1,4 @@
-"""What the variance of a diffusion's reverse transitions costs, told before and after a study."""
+"""What the variance of a diffusion's reverse transitions costs its bound, in words."""
 
 import itertools
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
     R = distortion + w · rate,   with the rate's gradient times g on its way to q and z
 
     total        g = 1 where the batch's mean rate reaches λ d, else 0
-    dimension    g_i likewise of rate_i and λ, where the prior factorises
+    dimension    g_i the same of rate_i and λ, where the prior factorises
 
 λ in nats a latent dimension (Kingma et al. 2016, arXiv 1606.04934, eq. 15, where the clamp also
 stops the prior: its gradient is then 0 below the floor, and a learned prior never gets to it).

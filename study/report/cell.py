@@ -1,7 +1,7 @@
 """A cell of the table: one stratum's numbers, derived from the records of its trials.
 
 Where the search was repeated, a repeat has one value, the mean over its seeds, and the cell's
-numbers are over repeats: seeds of one repeat share its luck, so they are no independent values.
+numbers are over repeats: seeds of one repeat share its luck, so they are not independent values.
 """
 
 import math

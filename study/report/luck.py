@@ -54,7 +54,7 @@ def luck(table: Table) -> Grid:
 
 
 def components(repeats: Sequence[Sequence[float]], noises: Sequence[float]) -> Components | None:
-    """The variances of values in repeats; None where they cannot be told apart.
+    """The variances of values in repeats; None where they cannot be separated.
 
     Args:
         repeats: the test FIDs of each, one for each seed.

@@ -1,7 +1,7 @@
 """How many parameters a trial's model has, read from its weights without torch.
 
 A file of weights begins with the shape of every tensor. A model's state also holds numbers that
-training does not move, which are told by their names: what batch norm has seen, the order and
+training does not move, which are known by their names: what batch norm has seen, the order and
 masks of a flow, its fixed base, the squared errors that an analytic variance is found with. What a
 prior of a user's own registers beside its parameters is counted among them.
 """

@@ -34,9 +34,9 @@ def comparisons(table: Table) -> Grid:
         "comparisons",
         "Comparisons between priors",
         "Difference of the mean test FIDs with Welch's 95 % interval; p is Holm's, for all"
-        " comparisons of one data set and latent size. “cannot tell” is no claim of equality: the"
-        f" last column says how many {unit}s a side would find a difference of this size in four"
-        " of five studies.",
+        " comparisons of one data set and latent size. “cannot tell” is not a claim of equality:"
+        f" the last column says how many {unit}s a side would find a difference of this size in"
+        " four of five studies.",
         (
             *STRATUM, word("against"), number("difference", text=signed_text),
             interval(prefix="difference", signed=True), number("p", "adjusted_p", p_text),
