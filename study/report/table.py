@@ -15,7 +15,7 @@ from study.protocol import VALIDATION, first_difference
 from study.record import TrialRecord
 from study.report.cell import Cell, build_cell, merge_repeats
 from study.report.paper import paper_fid
-from study.report.seed import fid_of_seeds
+from study.report.seed import fid_of_seeds, unit_of
 
 _Groups = defaultdict[tuple[Stratum, str | None], list[TrialRecord]]
 
@@ -176,12 +176,13 @@ def render_table(table: Table) -> RichTable:
     """The table for a terminal; the best prior of each column is bold."""
     has_paper = any(paper_fid(cell.stratum) is not None for cell in table.cells)
     view = RichTable(box=SIMPLE_HEAD, padding=0)  # with the paper's column, 80 characters
-    view.caption = "test FID: mean ± standard deviation over seeds, lower is better"
+    unit = unit_of(table.cells)
+    view.caption = f"test FID: mean ± standard deviation over {unit}s, lower is better"
     view.add_column("dataset")
     view.add_column("latent", justify="right")
     view.add_column("prior", no_wrap=True)
     view.add_column("test FID", justify="right")
-    for name in ("paper",) * has_paper + ("seeds", "trials", "pruned", "failed", "time"):
+    for name in ("paper",) * has_paper + (f"{unit}s", "trials", "pruned", "failed", "time"):
         view.add_column(name, justify="right", no_wrap=True)
     for column in table.columns().values():
         for cell in column:

@@ -13,7 +13,7 @@ from study.report.answer import answer
 from study.report.claim import compared
 from study.report.foresight import lost_winners
 from study.report.report import write_report
-from study.report.table import build_table
+from study.report.table import build_table, render_table
 from tests.study.report.test_report import FACTS
 
 MakeRecords = Callable[..., list[TrialRecord]]
@@ -136,3 +136,11 @@ def test_a_report_of_repeats_can_be_written(
     folder = tmp_path_factory.mktemp("study")
     page = write_report(folder, spec, records, FACTS)
     assert "over 5 repeats" in page.read_text()
+
+
+def test_the_terminal_counts_repeats(spec: StudySpec, records: list[TrialRecord]) -> None:
+    view = render_table(build_table(spec, records))
+    headers = [str(column.header) for column in view.columns]
+    assert "repeats" in headers
+    assert "seeds" not in headers
+    assert "over repeats" in str(view.caption)
