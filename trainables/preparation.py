@@ -118,7 +118,7 @@ class _Preparation:
 
     def _row_order(self, source: Source) -> tuple[Int64[np.ndarray, " num"], Counts]:
         """For each image of the source its row in the prepared file; the size of each split."""
-        order, counts = _ordered(np.array(source.splits(), dtype=str))
+        order, counts = _ordered(np.array(source.reading().splits, dtype=str))
         if not len(order):
             raise InputError(f"the source of {self.name} holds no images")
         for split, count in counts.items():

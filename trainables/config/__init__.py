@@ -31,6 +31,7 @@ from trainables.config.optimization import (
     LearningRateScheduleConfig,
     OptimizerConfig,
 )
+from trainables.config.preparation import NO_LABEL, PreparationConfig
 from trainables.config.prior import (
     BetaScheduleConfig,
     DiffusionPriorConfig,
@@ -56,6 +57,7 @@ __all__ = [
     "INCEPTION_FEATURES",
     "KNOWN_FORMATS",
     "NEWEST_REVISION",
+    "NO_LABEL",
     "BetaScheduleConfig",
     "DataConfig",
     "DcganNetworkConfig",
@@ -78,6 +80,7 @@ __all__ = [
     "Objective",
     "OptimizerConfig",
     "PlainNetworkConfig",
+    "PreparationConfig",
     "PriorConfig",
     "PriorConfigBase",
     "ReferenceNetworkConfig",

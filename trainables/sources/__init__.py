@@ -2,21 +2,24 @@
 
 from pathlib import Path
 
+from trainables.config import PreparationConfig
 from trainables.error import InputError
 from trainables.sources.archive import ZipSource
 from trainables.sources.download import DOWNLOADABLE, DownloadSource
 from trainables.sources.folder import FolderSource, folder_images
 from trainables.sources.parquet import ParquetSource, shard_images
 from trainables.sources.partition import PARTITION, PartitionSource
-from trainables.sources.source import WHOLE, Source, SourceImage
+from trainables.sources.source import WHOLE, LeftOut, Reading, Source, SourceImage
 
 __all__ = [
-    "DOWNLOADABLE", "WHOLE", "Source", "SourceImage", "folder_images",
+    "DOWNLOADABLE", "WHOLE", "LeftOut", "Reading", "Source", "SourceImage", "folder_images",
     "open_source", "shard_images",
 ]  # fmt: skip
 
 
-def open_source(name: str, where: str | None, folder: Path) -> Source:
+def open_source(
+    name: str, where: str | None, folder: Path, config: PreparationConfig | None = None
+) -> Source:
     """The source of a set.
 
     Args:
@@ -24,6 +27,7 @@ def open_source(name: str, where: str | None, folder: Path) -> Source:
         where: a folder of images (CelebA's with its partition) or of Parquet shards, a zip, or a
             glob of Parquet shards; None for torchvision's download.
         folder: where prepared files lie; a download goes beside them.
+        config: what a person said about labels and groups.
 
     Raises:
         InputError: there is no such source, or it holds no images.

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trainables.error import InputError
-from trainables.sources.source import Source, SourceImage
+from trainables.sources.source import Reading, Source, SourceImage
 from trainables.sources.tree import leaves
 
 
@@ -33,9 +33,9 @@ class ZipSource(Source):
         stat = self.path.stat()
         return [str(self.path.resolve()), stat.st_size, stat.st_mtime_ns]
 
-    def splits(self) -> list[str]:
-        """By the folder of the split, where there are such."""
-        return [leaf.split for leaf in self._leaves]
+    def reading(self) -> Reading:
+        """The splits by their folders, where there are such."""
+        return Reading([leaf.split for leaf in self._leaves])
 
     def images(self) -> Iterator[SourceImage]:
         """In the order of their paths."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.error import InputError
-from trainables.sources.source import Source, SourceImage
+from trainables.sources.source import Reading, Source, SourceImage
 
 _CLASSES = {
     "celeba": "CelebA",
@@ -50,9 +50,11 @@ class DownloadSource(Source):
         """The name: torchvision holds checksums of everything it takes."""
         return ["torchvision", _CLASSES[self.name]]
 
-    def splits(self) -> list[str]:
-        """The official ones."""
-        return [split for split, images in self._parts.items() for _ in range(len(images))]
+    def reading(self) -> Reading:
+        """The official splits."""
+        return Reading(
+            [split for split, images in self._parts.items() for _ in range(len(images))]
+        )
 
     def images(self) -> Iterator[SourceImage]:
         """In the official order."""

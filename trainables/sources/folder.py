@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.error import InputError
-from trainables.sources.source import Source, SourceImage
+from trainables.sources.source import Reading, Source, SourceImage
 from trainables.sources.tree import IMAGE_SUFFIXES, Leaf, leaves
 
 
@@ -27,9 +27,9 @@ class FolderSource(Source):
             [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats],
         ]
 
-    def splits(self) -> list[str]:
-        """By the folder of the split, where there are such."""
-        return [leaf.split for leaf in self._leaves]
+    def reading(self) -> Reading:
+        """The splits by their folders, where there are such."""
+        return Reading([leaf.split for leaf in self._leaves])
 
     def images(self) -> Iterator[SourceImage]:
         """In the order of their paths."""

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainables.error import InputError
-from trainables.sources.source import Source, SourceImage, splits_in
+from trainables.sources.source import Reading, Source, SourceImage
+from trainables.sources.split_word import splits_in
 
 ROWS_AT_A_TIME = 1000
 IMAGE_COLUMNS = ("image", "img")
@@ -42,13 +43,15 @@ class ParquetSource(Source):
             for path, stat in zip(self._shards, stats, strict=True)
         ]
 
-    def splits(self) -> list[str]:
-        """By the shard's name."""
-        return [
-            split_of(path)
-            for path in self._shards
-            for _ in range(_open_shard(path).metadata.num_rows)
-        ]
+    def reading(self) -> Reading:
+        """The splits by the shard's name."""
+        return Reading(
+            [
+                split_of(path)
+                for path in self._shards
+                for _ in range(_open_shard(path).metadata.num_rows)
+            ]
+        )
 
     def images(self) -> Iterator[SourceImage]:
         """The rows, shard by shard, a batch at a time."""
