@@ -1,7 +1,8 @@
 """What a terminal shows of a study is whole at any width from 60 columns on."""
 
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from search_spaces import Stratum, StudySpec, load_space
+from study.export.paper_table import _beside
 from study.ledger import Ended
 from study.progress import Progress
 from study.record import TrialRecord
@@ -32,6 +34,8 @@ EFFECTS = {
     "dataset", "latent", "prior", "variant", "test FID", "seeds", "difference", "95 % interval",
     "FID is", "by",
 }  # fmt: skip
+
+BESIDE = {"stratum", "ours", "paper", "difference", "rank ours", "rank paper"}
 
 
 def terminal(width: int, height: int = 24) -> Console:
@@ -79,25 +83,24 @@ def table1(num_repeats: int) -> StudySpec:
     return load_space("table1", [f"search.num_repeats={num_repeats}"])
 
 
-def check(view: Callable[[], RenderableType], width: int, headers: set[str]) -> list[str]:
-    """Headers and values are those of a terminal without end; the lines of the table."""
-    lines, whole = shown(view(), width), shown(view(), 1000)
+def words_of(lines: Iterable[str]) -> set[str]:
+    """The words of some lines, without the counts of what has no room and the list of columns."""
+    told = (line for line in lines if not line.startswith("not shown at this width: "))
+    counted = (re.sub(r"and \d+ more|\d+ running", "", line) for line in told)
+    return {word.strip(",─") for line in counted for word in line.replace("/", " ").split()}
+
+
+def check(
+    view: Callable[[], RenderableType], width: int, headers: set[str], title: str = "FID"
+) -> list[str]:
+    """The lines that are shown; headers and words are those of a terminal of any width."""
+    lines = shown(view(), width)
     assert all(cell_len(line) <= width for line in lines)
-    top = next(line for line in lines if "FID" in line)
-    rest = top
+    top = next(line for line in lines if title in line)
     for header in sorted(headers, key=len, reverse=True):
-        rest = rest.replace(header, "")
-    assert not rest.strip(), f"{top!r} has more than whole headers: {rest.split()}"
-    words = {word for line in whole for word in line.replace("/", " ").split()}
-    told = [word for line in lines for word in line.replace("/", " ").split()]
-    assert not [word for word in told if "…" in word and word != "…"]
-    known = words | {"and", "more", "more:", "running", "not", "shown", "at", "this", "width:"}
-    values = [word for word in told if any(map(str.isdigit, word))]
-    assert set(values) <= words | set(map(str, range(100))), set(values) - words
-    named = {word for header in headers for word in header.split()}
-    assert {word.strip(",;:─") for word in told} <= {
-        word.strip(",;:─") for word in known | named
-    } | set(map(str, range(100)))
+        top = top.replace(header, "")
+    assert not top.strip(), "a header is not whole"
+    assert words_of(lines) <= words_of(shown(view(), 1000)), "a word is not whole"
     return lines
 
 
@@ -241,3 +244,13 @@ def test_the_table_of_variants_is_whole_at_any_width(width: int) -> None:
         assert f"{cell.mean:.1f} ± {cell.standard_deviation:.1f}" in text
     if width == 200:
         assert all(header in text for header in EFFECTS)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_papers_table_beside_ours_is_whole_at_any_width(width: int) -> None:
+    spec = load_space("table1_paper")
+    fids = (1234.5, 1301.0)
+    records = [r for stratum in spec.cells() for r in confirm_seeds(stratum, fids)]
+    table = build_table(spec, records)
+    lines = check(lambda: _beside(table), width, BESIDE, title="ours")
+    assert sum("1267.8 ± 47.0" in line for line in lines) == len(table.cells)
