@@ -22,7 +22,7 @@ from trainables.suggestion import Suggestion
 _HEADERS = (
     "stratum", "search", "pruned", "failed", "confirm", "tested", "best FID", "trial: epoch",
 )  # fmt: skip
-_GIVES_WAY = ("pruned", "tested", "trial: epoch", "failed", "confirm")
+_GIVES_WAY = ("pruned", "trial: epoch", "tested", "failed", "confirm")
 _STAGES = ("running", "begun", "not begun", "finished")  # those first that a person waits for
 
 
