@@ -16,7 +16,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from study.environment import cpu_model, current_environment
@@ -84,7 +84,8 @@ def _outcome(check: Callable[[], Finding]) -> Finding:
 
 
 def _table(findings: Mapping[str, Finding]) -> Table:
-    table = Table("check", "", "found", "what to do")
+    headers = ("check", "", "found", "what to do")
+    table = Table(*(Column(header, overflow="fold") for header in headers))
     for name, finding in findings.items():
         level = Text(finding.level, style=_COLORS[finding.level])
         table.add_row(name, level, Text(finding.found), Text(finding.remedy))

@@ -2,22 +2,28 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from search_spaces import Stratum, StudySpec
 from study.extent import num_confirm_trials
 from study.ledger import Ended, LedgerFacts
 from study.number import duration_text
+from study.terminal_table import Listing, TerminalTable
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
+
+_HEADERS = (
+    "stratum", "search", "pruned", "failed", "confirm", "tested", "best FID", "trial: epoch",
+)  # fmt: skip
+_GIVES_WAY = ("pruned", "trial: epoch", "tested", "failed", "confirm")
+_STAGES = ("running", "begun", "not begun", "finished")  # those first that a person waits for
 
 
 @dataclass(slots=True)
@@ -33,12 +39,16 @@ class _Row:
     tested: int = 0
     running: dict[str, int] = field(default_factory=dict)
     best_fid: float | None = None
-    doing: str = ""
 
     @property
     def num_confirmed(self) -> int:
         """Confirm trials in all, as far as it is known."""
         return max(self.num_expected, self.confirm.total())
+
+    @property
+    def num_done(self) -> int:
+        """Trials and tests that have ended."""
+        return self.search.total() + self.confirm.total() + self.tested
 
 
 class Progress:
@@ -72,7 +82,6 @@ class Progress:
         """A trial was issued."""
         row = self.rows[Stratum.parse(suggestion.stratum)]
         row.running[suggestion.key] = 0
-        row.doing = suggestion.phase
 
     def measured(self, suggestion: Suggestion, measurements: Sequence[Measurement]) -> None:
         """A trial reported epochs."""
@@ -93,24 +102,23 @@ class Progress:
         elif ended.state != "LOST" and suggestion.phase != "test":
             self._phase(row, suggestion.phase)[ended.state] += 1
         if not self.console.is_terminal:
-            self.console.print(self._line(suggestion, ended, test), highlight=False)
+            line = self._line(suggestion, ended, test)
+            self.console.print(line, soft_wrap=True, markup=False, emoji=False, highlight=False)
 
     @property
     def num_done(self) -> int:
         """Trials and tests that have ended."""
-        return sum(
-            row.search.total() + row.confirm.total() + row.tested for row in self.rows.values()
-        )
+        return sum(row.num_done for row in self.rows.values())
 
     @property
     def num_planned(self) -> int:
         """Trials and tests that the study has in all, unless strata stay without a result."""
-        budget, num_seeds = self.spec.budget, self.spec.confirm.num_seeds
-        planned = 0
-        for row in self.rows.values():
-            num_tests = row.num_confirmed if self.spec.variants else num_seeds
-            planned += budget.trials_per_stratum + row.num_confirmed + max(num_tests, row.tested)
-        return max(self.num_done, planned)
+        return max(self.num_done, sum(map(self._num_planned, self.rows.values())))
+
+    def _num_planned(self, row: _Row) -> int:
+        num_tests = row.num_confirmed if self.spec.variants else self.spec.confirm.num_seeds
+        num_tests = max(num_tests, row.tested)
+        return self.spec.budget.trials_per_stratum + row.num_confirmed + num_tests
 
     def _line(self, suggestion: Suggestion, ended: Ended, test: Mapping[str, Any] | None) -> str:
         row = self.rows[Stratum.parse(suggestion.stratum)]
@@ -126,8 +134,8 @@ class Progress:
             words.append(f"best FID {row.best_fid:.2f}")
         if ended.reason:
             kind = f"{ended.failure}: " if ended.failure else ""
-            words.append(f"({kind}{ended.reason})")
-        return f"{' '.join(words)}  {self._pace()}".replace("[", r"\[")
+            words.append(f"({kind}{' '.join(ended.reason.split())})")
+        return f"{' '.join(words)}  {self._pace()}"
 
     def _pace(self) -> str:
         elapsed = time.monotonic() - self.started
@@ -153,35 +161,63 @@ class Progress:
             epochs -= sum(row.running.values())
         return epochs / (self.num_epochs / elapsed) if epochs > 0 else None
 
-    def table(self) -> Table:
+    def table(self) -> TerminalTable:
         """A line per stratum and repeat."""
-        table = Table(box=None, pad_edge=False)
-        for name in ("stratum", "search", "pruned", "failed", "confirm", "tested", "best FID"):
-            table.add_column(name, justify="left" if name == "stratum" else "right", no_wrap=True)
-        table.add_column("trial: epoch", no_wrap=True)
-        for stratum, row in self.rows.items():
-            table.add_row(*self._cells(stratum, row))
+        table = TerminalTable(_HEADERS, ("stratum", "trial: epoch"), _GIVES_WAY)
+        self._fill(table, self.rows)
         return table
 
     def _view(self) -> RenderableType:
+        """What is live: as many lines of the table as the terminal is tall, and the sum of all."""
+        order = sorted(self.rows, key=lambda stratum: _STAGES.index(self._stage(stratum)))
+        num_shown = len(order)
+        while True:
+            view = self._view_of(set(order[:num_shown]), order[num_shown:])
+            excess = len(self.console.render_lines(view)) - self.console.height
+            if excess <= 0 or not num_shown:
+                return view
+            num_shown = max(0, num_shown - excess)
+
+    def _view_of(self, shown: Collection[Stratum], others: Sequence[Stratum]) -> Group:
+        table = TerminalTable(
+            _HEADERS, ("stratum", "trial: epoch"), _GIVES_WAY, names_missing=False
+        )
+        self._fill(table, [stratum for stratum in self.rows if stratum in shown])
         elapsed = time.monotonic() - self.started
         summary = (
             f"{self.num_done}/{self.num_planned} done, {duration_text(elapsed)}, {self._pace()}"
         )
-        return Group(self.table(), Text(summary, style="dim"))
+        more = [Text(self._more(others), style="dim")] if others else []
+        return Group(table, *more, Text(summary, style="dim"))
 
-    def _cells(self, stratum: Stratum, row: _Row) -> list[str]:
-        now = ", ".join(f"{_short(key)}: {epoch}" for key, epoch in row.running.items())
-        return [
-            str(stratum),
-            f"{row.search.total()}/{self.spec.budget.trials_per_stratum}",
-            str(row.search["PRUNED"] or "·"),
-            str(row.search["FAIL"] + row.confirm["FAIL"] or "·"),
-            f"{row.confirm.total()}/{row.num_confirmed}",
-            str(row.tested or "·"),
-            "·" if row.best_fid is None else f"{row.best_fid:.2f}",
-            now,
-        ]
+    def _more(self, strata: Sequence[Stratum]) -> str:
+        """How many there are, and of which stage."""
+        stages = Counter(map(self._stage, strata))
+        counts = ", ".join(f"{stages[stage]} {stage}" for stage in _STAGES if stages[stage])
+        return f"and {len(strata)} more: {counts}"
+
+    def _stage(self, stratum: Stratum) -> str:
+        row = self.rows[stratum]
+        if row.running:
+            return "running"
+        if not row.num_done:
+            return "not begun"
+        return "finished" if row.num_done >= self._num_planned(row) else "begun"
+
+    def _fill(self, table: TerminalTable, strata: Iterable[Stratum]) -> None:
+        for stratum in strata:
+            row = self.rows[stratum]
+            running = tuple(row.running.items())  # the driver's thread changes it meanwhile
+            table.add_row(
+                str(stratum),
+                f"{row.search.total()}/{self.spec.budget.trials_per_stratum}",
+                str(row.search["PRUNED"] or "·"),
+                str(row.search["FAIL"] + row.confirm["FAIL"] or "·"),
+                f"{row.confirm.total()}/{row.num_confirmed}",
+                str(row.tested or "·"),
+                "·" if row.best_fid is None else f"{row.best_fid:.2f}",
+                Listing(tuple(f"{_short(key)}: {epoch}" for key, epoch in running), "running"),
+            )
 
     def _phase(self, row: _Row, phase: str) -> Counter[str]:
         return row.confirm if phase == "confirm" else row.search

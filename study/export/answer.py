@@ -4,13 +4,13 @@ from pathlib import Path
 from statistics import fmean
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from study.dataset import parse_sources
 from study.export.judgement import Judgement, Obtained
 from study.export.reproduction import Row, find_rows, reproduce
 from study.number import MISSING
 from study.preparation import prepare_by_name
+from study.terminal_table import TerminalTable
 
 
 def reproduce_and_tell(
@@ -64,9 +64,13 @@ def _tell_judgement(row: Row, judgement: Judgement, console: Console) -> None:
 
 def _table(
     rows: list[Row], obtained: dict[str, list[float]], judgements: list[Judgement]
-) -> RichTable:
+) -> TerminalTable:
     """Means over seeds, with every digit."""
-    view = RichTable("row", "promised test FID", "obtained", "", box=None)
+    view = TerminalTable(
+        ("row", "promised test FID", "obtained", "verdict"),
+        words=("row", "verdict"),
+        gives_way=("promised test FID", "obtained"),
+    )
     for row, judgement in zip(rows, judgements, strict=True):
         fids = obtained[row.export.title]
         mean = repr(fmean(fids)) if fids else MISSING

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from search_spaces import StudySpec, load_space
 from study.launch import run_study
@@ -13,6 +12,7 @@ from study.number import MISSING, fid_text, signed_text
 from study.report.paper import SOURCE, paper_fid
 from study.report.table import Table
 from study.report.verdict import claims
+from study.terminal_table import TerminalTable
 from trainables.error import InputError
 
 
@@ -63,8 +63,12 @@ def _tell_claims(spec: StudySpec, table: Table, console: Console) -> None:
         console.print("; ".join(told), soft_wrap=True, markup=False)
 
 
-def _beside(table: Table) -> RichTable:
-    view = RichTable("stratum", "ours", "paper", "difference", "rank ours", "rank paper", box=None)
+def _beside(table: Table) -> TerminalTable:
+    view = TerminalTable(
+        ("stratum", "ours", "paper", "difference", "rank ours", "rank paper"),
+        words=("stratum",),
+        gives_way=("difference", "rank ours", "rank paper"),
+    )
     for column in table.columns().values():
         ours = _ranks([cell.mean for cell in column])
         paper = _ranks([paper_fid(cell.stratum) for cell in column])

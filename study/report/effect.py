@@ -7,9 +7,6 @@ both cancels. Where fewer than two seeds have a value on both sides, Welch's int
 import itertools
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table as RichTable
-
 from study.number import MISSING, signed_text
 from study.report.cell import Cell
 from study.report.comparison import Comparison, compare, compare_in_pairs
@@ -25,7 +22,8 @@ from study.report.grid import (
     word,
 )
 from study.report.seed import seed_row
-from study.report.table import Table
+from study.report.table import Table, seeded_phrase
+from study.terminal_table import TerminalTable
 
 PAIRS, WELCH = "pairs", "Welch"
 
@@ -91,19 +89,20 @@ def _by_seed(cell: Cell) -> dict[int, float]:
     return {record.config["seed"]: record.test.test_fid for record in cell.chosen if record.test}
 
 
-def render_effects(table: Table) -> RichTable:
+def render_effects(table: Table) -> TerminalTable:
     """The variants for a terminal, each against the first of its stratum."""
-    view = RichTable(box=SIMPLE_HEAD, padding=0)
-    for name in ("dataset", "latent", "prior", "variant"):
-        view.add_column(name, justify="right" if name == "latent" else "left")
-    for name in ("test FID", "seeds", "difference", "95 % interval", "FID is", "by"):
-        view.add_column(name, justify="right", no_wrap=True)
+    view = TerminalTable(
+        ("dataset", "latent", "prior", "variant", "test FID", "seeds", "difference",
+         "95 % interval", "FID is", "by"),
+        words=("dataset", "prior", "variant"),
+        gives_way=("by", "seeds", ("dataset", "prior", "latent"), "95 % interval", "FID is",
+                   "difference"),
+        caption="test FID: mean ± standard deviation over seeds, lower is better; difference: to"
+        " the first variant of the stratum, in pairs of the same seed, not corrected for their"
+        " number",
+    )  # fmt: skip
     for texts in variants(table).texts():
-        view.add_row(*texts)
-    view.caption = (
-        "test FID: mean ± standard deviation over seeds, lower is better; difference: to the"
-        " first variant of the stratum, in pairs of the same seed, not corrected for their number"
-    )
+        view.add_row(*texts[:4], seeded_phrase(texts[4]), *texts[5:])
     return view
 
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table as RichTable
-
 from search_spaces import Stratum, StudySpec
 from study.number import MISSING, fid_text
 from study.protocol import VALIDATION, first_difference
@@ -16,6 +13,8 @@ from study.record import TrialRecord
 from study.report.cell import Cell, build_cell, merge_repeats
 from study.report.paper import paper_fid
 from study.report.seed import fid_of_seeds, unit_of
+from study.terminal_table import Cell as Shown
+from study.terminal_table import Phrase, TerminalTable
 
 _Groups = defaultdict[tuple[Stratum, str | None], list[TrialRecord]]
 
@@ -172,31 +171,41 @@ def _refuse_mixture(
         )
 
 
-def render_table(table: Table) -> RichTable:
+def render_table(table: Table) -> TerminalTable:
     """The table for a terminal; the best prior of each column is bold."""
     has_paper = any(paper_fid(cell.stratum) is not None for cell in table.cells)
-    view = RichTable(box=SIMPLE_HEAD, padding=0)  # with the paper's column, 80 characters
     unit = unit_of(table.cells)
-    view.caption = f"test FID: mean ± standard deviation over {unit}s, lower is better"
-    view.add_column("dataset")
-    view.add_column("latent", justify="right")
-    view.add_column("prior", no_wrap=True)
-    view.add_column("test FID", justify="right")
-    for name in ("paper",) * has_paper + (f"{unit}s", "trials", "pruned", "failed", "time"):
-        view.add_column(name, justify="right", no_wrap=True)
+    view = TerminalTable(
+        ("dataset", "latent", "prior", "test FID", *["paper"] * has_paper, f"{unit}s",
+         "trials", "pruned", "failed", "time"),
+        words=("dataset", "prior"),
+        gives_way=("pruned", "time", "trials", "failed", f"{unit}s", "paper"),
+        caption=f"test FID: mean ± standard deviation over {unit}s, lower is better",
+    )  # fmt: skip
     for column in table.columns().values():
         for cell in column:
             view.add_row(*_row(cell, has_paper), style="bold" if table.is_best(cell) else None)
-        view.add_section()
+        view.end_section()
     return view
 
 
-def _row(cell: Cell, has_paper: bool) -> tuple[str, ...]:
+def _row(cell: Cell, has_paper: bool) -> tuple[Shown, ...]:
     stratum = cell.stratum
     return (
         stratum.dataset, str(stratum.latent_size), stratum.prior,
-        f"{MISSING} {cell.status}" if cell.mean is None else fid_of_seeds(cell),
+        Phrase((MISSING, *cell.status.split())) if cell.mean is None
+        else seeded_phrase(fid_of_seeds(cell)),
         *([fid_text(paper_fid(stratum))] if has_paper else []),
         str(cell.num_seeds), str(len(cell.search)), str(cell.num_pruned), str(cell.num_failed),
         str(timedelta(seconds=round(cell.seconds))),
     )  # fmt: skip
+
+
+def seeded_phrase(text: str) -> Phrase:
+    """A FID's text, whose remark on seeds may stand below it.
+
+    >>> seeded_phrase("24.10 ± 0.83 (2 of 3 seeds)").words
+    ('24.10 ± 0.83', '(2 of 3 seeds)')
+    """
+    fid, *remark = text.split(" (", 1)
+    return Phrase((fid, *(f"({words}" for words in remark)))

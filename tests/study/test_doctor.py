@@ -47,6 +47,15 @@ def test_every_check_is_shown_and_nothing_is_left_behind(elsewhere: Path) -> Non
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_cuts_nothing(elsewhere: Path, width: int) -> None:
+    out = io.StringIO()
+    storage = elsewhere / ("long-name-of-a-folder-" * 4)
+    doctor.examine(storage, Console(file=out, width=width))
+    assert "…" not in out.getvalue()
+    assert all(check in out.getvalue() for check in ("Python", "storage", "GPU"))
+
+
 @pytest.mark.parametrize("below", ["", "studies"])
 def test_a_storage_that_is_a_file_is_a_problem(elsewhere: Path, below: str) -> None:
     (elsewhere / "file").touch()
