@@ -1,16 +1,24 @@
 """What a space's models weigh, and what training them takes, counted without training.
 
-Encoder and decoder are built on torch's meta device, which holds no numbers; one image is carried
-through them while torch counts the operations. A training step takes three times the forward pass.
+Models are built without filling their weights, and a batch of no images is sent through encoder
+and decoder: nothing is computed, and each layer's operations follow from the shapes that pass it.
+torch's meta device and its own counter tell the same, but take seconds to load. A training step
+takes three times the forward pass.
 """
 
+import functools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from search_spaces import Stratum, StudySpec
-from trainables.config import TrialConfig
+from trainables.config import Departures, ImageFormat, NetworkConfig, PriorConfig
 from trainables.networks import build_decoder, build_encoder, num_parameters
 from trainables.priors import build_prior
 
@@ -54,9 +62,10 @@ def model_costs(spec: StudySpec) -> list[ModelCost]:
 def _model_cost(spec: StudySpec, stratum: Stratum) -> ModelCost:
     variants = spec.variants_of(stratum)
     config = spec.trial_config(stratum, next(iter(variants.values()), {}))
-    prior = build_prior(config.prior, config.latent_size, departures=config.departures)
-    encoder, decoder, operations = _networks(config)
-    num_prior = num_parameters(prior)
+    encoder, decoder, operations = network_cost(
+        config.network, config.data.format, config.latent_size
+    )
+    num_prior = num_prior_parameters(config.prior, config.latent_size, config.departures)
     return ModelCost(
         stratum,
         encoder,
@@ -68,15 +77,81 @@ def _model_cost(spec: StudySpec, stratum: Stratum) -> ModelCost:
     )
 
 
-def _networks(config: TrialConfig) -> tuple[int, int, int]:
-    image, latent_size = config.data.format, config.latent_size
-    with torch.device("meta"):
-        encoder = build_encoder(config.network, image, latent_size).eval()
-        decoder = build_decoder(config.network, image, latent_size, image.channels).eval()
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            encoder(torch.empty(1, image.channels, image.size, image.size))
-            decoder(torch.empty(1, latent_size))
-    return num_parameters(encoder), num_parameters(decoder), counter.get_total_flops()
+def num_prior_parameters(
+    prior: PriorConfig, latent_size: int, departures: Departures | None = None
+) -> int:
+    """How many numbers of a prior training moves."""
+    with _Uninitialised():
+        return num_parameters(build_prior(prior, latent_size, departures=departures))
+
+
+@functools.cache
+def network_cost(
+    network: NetworkConfig, image: ImageFormat, latent_size: int
+) -> tuple[int, int, int]:
+    """Parameters of encoder and decoder, and operations of one image's way through both."""
+    with _Uninitialised():
+        encoder = build_encoder(network, image, latent_size).eval()
+        decoder = build_decoder(network, image, latent_size, image.channels).eval()
+        with torch.no_grad(), _counted(encoder, decoder) as operations:
+            encoder(torch.empty(0, image.channels, image.size, image.size))
+            decoder(torch.empty(0, latent_size))
+    return num_parameters(encoder), num_parameters(decoder), sum(operations)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Inside, torch's initialisers leave tensors as they are: their shape is all we need."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _counted(*networks: nn.Module) -> Iterator[list[int]]:
+    """A list of the operations of each layer that is called inside."""
+    operations: list[int] = []
+
+    def note(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        operations.append(_operations(layer, given[0], output))
+
+    handles = [
+        layer.register_forward_hook(note)
+        for network in networks
+        for layer in network.modules()
+        if isinstance(layer, _COUNTED)
+    ]
+    try:
+        yield operations
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+_COUNTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+
+def _operations(layer: nn.Module, given: Tensor, output: Tensor) -> int:
+    """Of one image: two, to multiply and to add, for each weight at each place that it meets."""
+    match layer:
+        case nn.Linear():
+            places, weights = math.prod(output.shape[1:]), layer.in_features
+        case nn.ConvTranspose2d():
+            places = math.prod(given.shape[1:])
+            weights = layer.out_channels // layer.groups * math.prod(layer.kernel_size)
+        case nn.Conv2d():
+            places = math.prod(output.shape[1:])
+            weights = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        case _:
+            raise AssertionError(layer)
+    return 2 * places * weights
 
 
 def _num_images(spec: StudySpec, dataset: str) -> int | None:
