@@ -215,5 +215,10 @@ def save_settings(layout: Layout, ledger: str | None, tracking: str | None) -> N
 def _settings(layout: Layout) -> dict[str, Any]:
     if not layout.settings.is_file():
         return {}
-    values: dict[str, Any] = json.loads(layout.settings.read_text())
+    try:
+        values: dict[str, Any] = json.loads(layout.settings.read_text())
+    except ValueError as error:
+        raise InputError(
+            f"{layout.settings} is damaged; it holds where ledger and tracking lie, as JSON"
+        ) from error
     return values

@@ -29,6 +29,8 @@ def loaded_by(code: str) -> set[str]:
         "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0",
         # `study show` counts parameters at its end, and loads torch only there.
         "import study.overview",
+        "from typer.testing import CliRunner; from study.cli import app\n"
+        "assert CliRunner().invoke(app, ['list', '--help']).exit_code == 0",
     ],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:

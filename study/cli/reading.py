@@ -1,4 +1,4 @@
-"""Commands that only read: show, status, report, export."""
+"""Commands that only read: show, list, status, report, export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +22,25 @@ def show(
     show_space(load_space(space, overrides or ()), option.console())
 
 
+@app.command("list")
+def list_(storage: option.Storage = option.STUDIES) -> None:
+    """Every study of a storage: how far it is, whether it runs, when it last changed."""
+    from study.study_list import list_studies
+
+    list_studies(storage, option.console())
+
+
 @app.command()
-def status(name: option.Name, storage: option.Storage = option.STUDIES) -> None:
+def status(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of a study in the storage; all of them without it.")
+    ] = None,
+    storage: option.Storage = option.STUDIES,
+) -> None:
     """How far a study is, also while it runs."""
+    if name is None:
+        list_(storage)
+        return
     from study.layout import open_layout
     from study.status import show_status
 
