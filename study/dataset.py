@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from search_spaces import DatasetFacts, StudySpec, did_you_mean
+from study.image_preparation import Preparation
+from study.plan_text import tell_plan
 from trainables.config import KNOWN_FORMATS, DataConfig, TrialConfig
 from trainables.data import ImageDataset, found_format, load_dataset
 from trainables.error import InputError
@@ -65,7 +68,12 @@ def check_names(spec: StudySpec, sources: Sources, folder: Path) -> None:
 
 
 def find_datasets(
-    spec: StudySpec, sources: Sources, folder: Path, progress: Callable[[str, int, int], None]
+    spec: StudySpec,
+    sources: Sources,
+    folder: Path,
+    progress: Callable[[str, int, int], None],
+    preparation: Preparation | None = None,
+    console: Console | None = None,
 ) -> dict[str, DatasetFacts]:
     """Format and fingerprint of every data set of the study; prepares those with a source.
 
@@ -74,13 +82,24 @@ def find_datasets(
         sources: folder, zip or glob of Parquet shards by data set.
         folder: where prepared data lie.
         progress: told the name, images done and images in all.
+        preparation: what is said about every source.
+        console: where the plan of each preparation is printed, if anywhere.
 
     Raises:
         InputError: a source cannot be read.
     """
-    for name, pattern in sources.items():
-        tell = functools.partial(progress, name)
-        prepare_dataset(name, pattern, folder, KNOWN_FORMATS.get(name), tell)
+    preparation = preparation or Preparation()
+    for name, source in sources.items():
+        prepare_dataset(
+            name,
+            source,
+            folder,
+            preparation.format_of(name),
+            functools.partial(progress, name),
+            preparation.crop or "reference",
+            preparation.config,
+            functools.partial(tell_plan, console=console) if console else None,
+        )
     return {name: _facts(spec, name, folder) for name in spec.strata.dataset}
 
 

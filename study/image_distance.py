@@ -8,7 +8,7 @@ from rich.console import Console
 from study.image_set import ImageSet, labelled_train_part, load_image_set
 from study.layout import open_layout
 from study.number import plural
-from trainables.config import FIDConfig, check_num_images
+from trainables.config import FIDConfig, PreparationConfig, check_num_images
 from trainables.data import as_tensor
 from trainables.error import InputError
 from trainables.fid import FIDProtocol, LabelledImages, SampleScores, build_fid_evaluator
@@ -55,6 +55,7 @@ def tell_image_distance(
     num_images: int | None,
     storage: Path,
     console: Console,
+    preparation: PreparationConfig | None = None,
 ) -> None:
     """Loads both sets, prints their distances, and the protocol of these.
 
@@ -63,11 +64,13 @@ def tell_image_distance(
     """
     folder = open_layout(storage, "any").data
     torch.set_num_threads(1)  # as trials have, so that sums come out the same
-    first, second = (load_image_set(text, folder, num_images) for text in (a, b))
+    first, second = (load_image_set(text, folder, num_images, preparation) for text in (a, b))
     scores, protocol = image_distance(first, second, config, folder)
     for one in (first, second):
         line = f"{one.name}: {plural(len(one.images), 'image')} of {_shape(one)}"
         console.print(line, soft_wrap=True, markup=False, emoji=False)
+        for text in one.told:
+            console.print(f"  {text}", soft_wrap=True, markup=False, emoji=False)
     console.print(f"FID        {scores.fid:.6g}  lower is better")
     console.print(f"KID        {scores.kid:.6g}  lower is better; unbiased, so it may be below 0")
     console.print(f"precision  {scores.precision:.4f}  of {first.name}", markup=False, emoji=False)

@@ -1,7 +1,7 @@
 """Any set of images that a person can name: prepared, in a folder, in Parquet, or of a model."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,14 +9,19 @@ import numpy as np
 from jaxtyping import UInt8
 
 from study.export.model import exported_samples
-from trainables.config import DataConfig, ImageFormat
+from study.plan_text import left_out_text
+from trainables.config import DataConfig, ImageFormat, PreparationConfig
 from trainables.data import found_format, load_dataset
 from trainables.error import InputError
 from trainables.fid import LabelledImages
-from trainables.picture import decode, exact_pixels, format_of
+from trainables.picture import decode, pixels_of, without_alpha
+from trainables.plan import losses_of
 from trainables.prepared_file import SPLITS
+from trainables.prepared_format import choose_format
 from trainables.seed import derive_seed
-from trainables.sources import SourceImage, folder_images, shard_images
+from trainables.sources import open_loose
+from trainables.survey import survey_images
+from trainables.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class ImageSet:
         format: what they look like.
         fingerprint: of the data set that they are from, else of their content.
         labelled: what a classifier of their own data set is trained on, if that has labels.
+        told: what was left out or converted on the way, a sentence each.
     """
 
     name: str
@@ -36,17 +42,22 @@ class ImageSet:
     format: ImageFormat
     fingerprint: str
     labelled: LabelledImages | None = None
+    told: tuple[str, ...] = ()
 
 
-def load_image_set(text: str, folder: Path, num_images: int | None) -> ImageSet:
+def load_image_set(
+    text: str, folder: Path, num_images: int | None, config: PreparationConfig | None = None
+) -> ImageSet:
     """The images that a text names.
 
     Args:
-        text: `NAME` or `NAME:train`, `:validation`, `:test` of a prepared set; a folder of image
-            files; a glob of Parquet files; or an exported YAML file, whose model is sampled.
+        text: `NAME` or `NAME:train`, `:validation`, `:test` of a prepared set; a folder of images
+            or of Parquet files, a zip of images, or a glob of Parquet files; or an exported YAML
+            file, whose model is sampled.
         folder: where prepared data sets lie.
         num_images: a fixed, seeded draw of so many; all of them without it, and of a model as
             many as its own test FID took.
+        config: what images in files are brought to; by default they are taken as they are.
 
     Raises:
         InputError: the text names no images, or too few.
@@ -54,10 +65,9 @@ def load_image_set(text: str, folder: Path, num_images: int | None) -> ImageSet:
     path = Path(text).expanduser()
     if path.suffix in (".yaml", ".yml"):
         return _sampled(text, path, num_images)
-    if path.is_dir():
-        found = _read(text, folder_images(path))
-    elif path.suffix == ".parquet" or any(sign in text for sign in "*?["):
-        found = _read(text, shard_images(text))
+    is_pattern = any(sign in text for sign in "*?[")
+    if path.is_dir() or is_pattern or path.suffix.lower() in (".parquet", ".zip"):
+        found = _read(text, config or PreparationConfig())
     else:
         found = _prepared(text, folder)
     return found if num_images is None else _drawn(found, num_images)
@@ -71,8 +81,9 @@ def labelled_train_part(name: str, folder: Path) -> LabelledImages:
     """
     dataset = load_dataset(DataConfig(dataset=name, format=found_format(name, folder)), folder)
     return LabelledImages(
-        dataset.train, dataset.train_labels, dataset.format, dataset.fingerprint, name
-    )
+        dataset.train, dataset.train_labels, dataset.format, dataset.fingerprint, name,
+        (dataset.validation, dataset.validation_labels),
+    )  # fmt: skip
 
 
 def _prepared(text: str, folder: Path) -> ImageSet:
@@ -98,18 +109,25 @@ def _sampled(text: str, path: Path, num_images: int | None) -> ImageSet:
     return ImageSet(text, images.numpy(), image, _content(images.numpy()))
 
 
-def _read(text: str, encoded: Iterable[SourceImage]) -> ImageSet:
-    """Decoded images, all of the size of the first."""
-    pixels: list[UInt8[np.ndarray, "channels height width"]] = []
-    image: ImageFormat | None = None
-    for one in encoded:
-        picture = decode(one.data, one.place)
-        image = image or format_of(picture, one.place)
-        pixels.append(exact_pixels(picture, image, one.place))
-    if image is None:
-        raise InputError(f"{text} holds no images")
-    images = np.stack(pixels)
-    return ImageSet(text, images, image, _content(images))
+def _read(text: str, config: PreparationConfig) -> ImageSet:
+    """All images at a path, read as `study data prepare` reads them."""
+    with contextlib.closing(open_loose(text)) as source, Workers() as workers:
+        reading = source.reading()
+        survey = survey_images(source, len(reading.splits), config.background, workers=workers)
+        if survey.broken:
+            raise InputError("; ".join(survey.broken.values()))
+        image, crop = choose_format(text, survey, None, "reference", config)
+        images = np.empty((survey.num, image.channels, image.size, image.size), np.uint8)
+        num_transparent = 0
+        for at, one in enumerate(source.images()):
+            picture, is_transparent = without_alpha(decode(one.data, one.place), config.background)
+            images[at] = pixels_of(picture, image, crop, one.place)
+            num_transparent += is_transparent
+    told = [left_out_text(left) for left in reading.left_out if not left.is_system]
+    told += losses_of(survey, image, crop)
+    if num_transparent:
+        told.append(f"{num_transparent:,} images are laid over {config.background}")
+    return ImageSet(text, images, image, _content(images), told=tuple(told))
 
 
 def _drawn(found: ImageSet, num_images: int) -> ImageSet:

@@ -1,5 +1,6 @@
 """`study data list`: the data sets that are prepared in a storage."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from study.layout import open_layout
+from study.number import plural
 from trainables.error import InputError
+from trainables.overlap import overlap_text
 from trainables.prepared_file import (
     PreparedDataset,
     find_prepared,
@@ -29,21 +32,44 @@ def list_datasets(storage: Path, console: Console) -> None:
     if not names:
         console.print(f"no data set is prepared in {folder}; digits needs none", soft_wrap=True)
         return
-    table, damages = Table(*COLUMNS, box=None), []
+    table, damages, told = Table(*COLUMNS, box=None), [], []
     for name in names:
         try:
             table.add_row(*_row(name, folder))
+            told += [f"{name}: {text}" for text in prepared_texts(_found(name, folder))]
         except InputError as error:
             damages.append(str(error))
     if table.row_count:
         console.print(table)
+    for text in told:
+        console.print(text, soft_wrap=True, markup=False, emoji=False)
     for damage in damages:
         console.print(damage, soft_wrap=True)
 
 
-def _row(name: str, folder: Path) -> tuple[str, ...]:
+def prepared_texts(prepared: PreparedDataset) -> Iterator[str]:
+    """Where a set's splits come from, what was lost on the way, and what lies in two splits.
+
+    Nothing of a file that was made before these were remembered.
+    """
+    told = prepared.preparation
+    yield from told.get("splits", ())
+    for num, reason in told.get("left_out", ()):
+        yield f"left out: {plural(num, 'file')}, {reason}"
+    for text in told.get("conversions", ()):
+        yield f"converted: {text}"
+    if prepared.overlap is not None:
+        yield overlap_text(prepared.overlap)
+
+
+def _found(name: str, folder: Path) -> PreparedDataset:
     found = find_prepared(name, folder)
     assert found is not None
+    return found
+
+
+def _row(name: str, folder: Path) -> tuple[str, ...]:
+    found = _found(name, folder)
     counts = (found.num_train, found.num_validation, found.num_test)
     size, channels = found.format.size, found.format.channels
     return (

@@ -12,6 +12,7 @@ from rich.console import Console
 from search_spaces import StudySpec, check_extension, load_space, space_of_revision
 from study.drive import drive
 from study.enqueue import load_wish
+from study.image_preparation import Preparation
 from study.layout import (
     Layout,
     discard_if_empty,
@@ -41,6 +42,7 @@ class Options:
     name: str | None = None
     time_limit: float | None = None
     sources: tuple[str, ...] = ()
+    preparation: Preparation | None = None
     enqueue: tuple[Path, ...] = ()
 
 
@@ -157,7 +159,9 @@ def _found(layout: Layout, spec: StudySpec, options: Options, console: Console) 
     make_folders(layout)
     try:
         with preparation_bar(console) as progress:
-            facts = find_datasets(spec, sources, layout.data, progress)
+            facts = find_datasets(
+                spec, sources, layout.data, progress, options.preparation, console
+            )
         spec = spec.with_datasets(facts)
         console.print("preparing the FID: features and statistics of the real images")
         ready_fid(spec, load_datasets(spec, layout.data), layout.data, tell)

@@ -103,7 +103,8 @@ def write_outcome(
     environments = _environments(layout, spec, records)
     if report:
         other = _other(against) if against else None
-        write_report(layout.study, spec, records, report_facts(environments[-1]), other)
+        facts = report_facts(environments[-1], spec, layout.data)
+        write_report(layout.study, spec, records, facts, other)
     if not exports:
         return []
     from study.export.study_export import export_study
@@ -155,14 +156,17 @@ def shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def report_facts(environment: Environment) -> ReportFacts:
-    """The environment as the report shows it."""
+def report_facts(environment: Environment, spec: StudySpec, data: Path) -> ReportFacts:
+    """The environment and the data sets as the report shows them."""
+    from study.duplicates import overlap_texts  # loads torch
+
     return ReportFacts(
         commit=environment.commit,
         versions=environment.packages,
         device=environment.device,
         cpu_model=environment.cpu_model,
         num_threads=environment.num_threads,
+        overlaps=overlap_texts(spec, data),
     )
 
 

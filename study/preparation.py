@@ -2,18 +2,24 @@
 
 import functools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from search_spaces import did_you_mean
+from study.contact_sheet import NUM_SHOWN, write_contact_sheet
+from study.image_preparation import Preparation
+from study.inventory import prepared_texts
 from study.layout import open_layout
+from study.plan_text import tell_plan
 from study.preparation_bar import preparation_bar
 from trainables.config import KNOWN_FORMATS, DataConfig, ImageFormat
 from trainables.data import ImageDataset, load_dataset
 from trainables.error import InputError
 from trainables.picture import Crop, resize_text
-from trainables.preparation import BUILT_IN, prepare_dataset
+from trainables.preparation import plan_dataset, prepare_dataset
+from trainables.preparation_request import BUILT_IN
 from trainables.prepared_file import (
     PreparedDataset,
     find_prepared,
@@ -22,48 +28,92 @@ from trainables.prepared_file import (
 )
 from trainables.sources import DOWNLOADABLE
 
-# Of the one set whose images are cut out in more than one way.
-FACES = "celeba"
-
 
 def prepare_by_name(
-    name: str, source: str | None, storage: Path, console: Console, crop: Crop | None = None
+    name: str,
+    source: str | Sequence[str] | None,
+    storage: Path,
+    console: Console,
+    preparation: Preparation | None = None,
+    *,
+    is_plan_only: bool = False,
+    preview: Path | None = None,
 ) -> None:
     """Prepares one data set and says what it is; without a source, one that is there will do.
+
+    Args:
+        name: the set's.
+        source: see `prepare_dataset`.
+        storage: where studies and prepared sets lie.
+        console: where the plan, its warnings and the result are printed.
+        preparation: what is said about the source.
+        is_plan_only: ends after the plan.
+        preview: a picture of some images of each split is written there first.
 
     Raises:
         InputError: the data set is unknown, its source cannot be read, or it is there already
             and another.
     """
     started = time.perf_counter()
+    preparation = preparation or Preparation()
     folder = open_layout(storage, name).data
-    wanted = _format(name, crop)
+    wanted = preparation.format_of(name)
     before = find_prepared(name, folder)
-    if source is None and before is not None:
-        _check_crop(before, crop)
-    elif source is None:
-        _check_known(name, folder)
+    _check_source(name, source, folder, before, preparation.crop)
+    if is_plan_only or preview:
+        _tell_plan(name, source, folder, wanted, preparation, console, preview)
+    if is_plan_only:
+        return
     if source is not None or (before is None and name != BUILT_IN):
         with preparation_bar(console) as progress:
-            tell = functools.partial(progress, name)
-            prepare_dataset(name, source, folder, wanted, tell, crop or "reference")
+            prepare_dataset(
+                name,
+                source,
+                folder,
+                wanted,
+                functools.partial(progress, name),
+                preparation.crop or "reference",
+                preparation.config,
+                None if preview else functools.partial(tell_plan, console=console),
+            )
     prepared = find_prepared(name, folder)
     found = prepared.format if prepared else KNOWN_FORMATS[BUILT_IN]
     dataset = load_dataset(DataConfig(dataset=name, format=found), folder)
     console.print(_sentence(dataset, time.perf_counter() - started), soft_wrap=True)
+    for text in prepared_texts(prepared) if prepared else ():
+        console.print(f"  {text}", soft_wrap=True, markup=False, emoji=False)
 
 
-def _format(name: str, crop: Crop | None) -> ImageFormat | None:
-    """What the images are brought to, where that is known before they are seen.
+def _tell_plan(
+    name: str,
+    source: str | Sequence[str] | None,
+    folder: Path,
+    wanted: ImageFormat | None,
+    preparation: Preparation,
+    console: Console,
+    preview: Path | None,
+) -> None:
+    """Makes the plan, prints it, and writes the picture."""
+    num_kept = NUM_SHOWN if preview else 0
+    crop = preparation.crop or "reference"
+    plan = plan_dataset(name, source, folder, wanted, crop, preparation.config, num_kept)
+    tell_plan(plan, console)
+    if preview:
+        write_contact_sheet(plan, preview)
+        console.print(f"contact sheet: {preview}", soft_wrap=True, markup=False, emoji=False)
 
-    Raises:
-        InputError: they are known to be of one size, and a crop would make another.
-    """
-    if crop is None:
-        return KNOWN_FORMATS.get(name)
-    if name in KNOWN_FORMATS and name != FACES:
-        raise InputError(f"--crop is for faces of {FACES}, and {name} is taken as it is")
-    return KNOWN_FORMATS[FACES]
+
+def _check_source(
+    name: str,
+    source: str | Sequence[str] | None,
+    folder: Path,
+    before: PreparedDataset | None,
+    crop: Crop | None,
+) -> None:
+    if source is None and before is not None:
+        _check_crop(before, crop)
+    elif source is None:
+        _check_known(name, folder)
 
 
 def _check_crop(prepared: PreparedDataset, crop: Crop | None) -> None:

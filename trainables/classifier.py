@@ -64,6 +64,12 @@ class Classifier(nn.Module):
         self.eval()
         return torch.cat([self._features(batch) for batch in images.split(BATCH)])
 
+    @torch.no_grad()
+    def classes(self, images: UInt8[Tensor, "num channels height width"]) -> Int64[Tensor, " num"]:
+        """The likeliest class of each of many images, a batch at a time."""
+        self.eval()
+        return torch.cat([self(batch).argmax(dim=1) for batch in images.split(BATCH)])
+
     def _features(
         self, images: UInt8[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch features"]:
@@ -98,10 +104,22 @@ def train_classifier(
             " can be trained on them; take one of a labelled data set, such as"
             " fid.classifier_dataset=cifar10, or use fid.features=inception"
         )
+    labels = class_numbers(labels)
     with _own_stream(seed):
         classifier = Classifier(format, int(labels.max()) + 1)
         _fit(classifier, images, labels, epochs)
     return classifier.eval()
+
+
+def class_numbers(labels: Int64[Tensor, " num"]) -> Int64[Tensor, " num"]:
+    """The labels as numbers that a layer of logits can have.
+
+    They stay what they are unless most numbers below the largest are no class, as with ids from
+    202600000001 on; these are counted in order.
+    """
+    classes, numbers = labels.unique(return_inverse=True)
+    is_near_dense = int(classes[0]) >= 0 and int(classes[-1]) + 1 <= 2 * len(classes)
+    return labels if is_near_dense else numbers
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:

@@ -69,5 +69,6 @@ def _labelled(config: FIDConfig, dataset: ImageDataset, folder: Path | None) -> 
         image = found_format(other, folder)
         dataset = load_dataset(DataConfig(dataset=other, format=image), folder)
     return LabelledImages(
-        dataset.train, dataset.train_labels, dataset.format, dataset.fingerprint, other
-    )
+        dataset.train, dataset.train_labels, dataset.format, dataset.fingerprint, other,
+        (dataset.validation, dataset.validation_labels),
+    )  # fmt: skip

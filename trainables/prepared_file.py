@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from trainables.config import ImageFormat
 from trainables.error import InputError
+from trainables.overlap import Overlap
 
 METADATA_KEY = "prior-study"
 FINGERPRINTED = "-" + "[0-9a-f]" * 12 + ".arrow"
@@ -34,7 +35,11 @@ Splits = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True, slots=True)
 class PreparedDataset:
-    """A prepared file: where it is, what its images look like, and how its rows are split."""
+    """A prepared file: where it is, what its images look like, and how its rows are split.
+
+    `preparation` says where the splits come from and what was lost on the way, `overlap` what the
+    splits have in common; a file that was made before these were told has neither.
+    """
 
     name: str
     path: Path
@@ -43,6 +48,8 @@ class PreparedDataset:
     num_train: int
     num_validation: int
     num_test: int
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+    overlap: Overlap | None = None
 
 
 def find_prepared(name: str, folder: Path) -> PreparedDataset | None:
@@ -71,6 +78,8 @@ def open_prepared(name: str, path: Path) -> PreparedDataset:
             num_train=values["num_train"],
             num_validation=values["num_validation"],
             num_test=values["num_test"],
+            preparation=values.get("preparation", {}),
+            overlap=Overlap.from_dict(values["overlap"]) if "overlap" in values else None,
         )
     except (KeyError, ValidationError) as error:
         raise _damaged(path) from error

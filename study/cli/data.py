@@ -1,6 +1,7 @@
 """Commands about data sets: data prepare, data list."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,27 +20,50 @@ def prepare(
         ),
     ],
     source: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="PATH",
+            metavar="[SPLIT=]PATH",
             help="A folder of images (class folders are labels; train, valid and test folders"
-            " the splits), a zip of one, or a glob of Parquet shards; unless said, torchvision"
-            " downloads the set.",
+            " the splits), a zip of one, a folder or a glob of Parquet shards; give it as"
+            " train=PATH and test=PATH where splits lie apart. By default torchvision downloads"
+            " the set.",
         ),
     ] = None,
-    crop: Annotated[
-        Literal["reference", "148", "140"] | None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and do nothing.")
+    ] = False,
+    preview: Annotated[
+        Path | None,
         typer.Option(
-            help="Of CelebA's faces: the paper's own code (shorter side to 64, centre square), or"
-            " the centre 148 or 140 pixels first."
+            metavar="PNG", help="Write 8 × 8 images of each split with their classes as a picture."
         ),
     ] = None,
+    size: option.Size = None,
+    crop: option.Crop = None,
+    channels: option.Channels = None,
+    levels: option.Levels = None,
+    label: option.Label = None,
+    group: option.Group = None,
+    test_share: option.TestShare = None,
+    background: option.LaidOver = option.Background.WHITE,
+    skip_broken: option.SkipBroken = False,
+    allow_duplicates: option.AllowDuplicates = False,
+    strict: option.Strict = False,
     storage: option.Storage = option.STUDIES,
 ) -> None:
-    """Bring a data set into the prepared form, with a fingerprint."""
+    """Bring a data set into the prepared form, with a fingerprint; first says how."""
+    from study.image_preparation import Preparation
     from study.preparation import prepare_by_name
 
-    prepare_by_name(name, source, storage, option.console(), crop)
+    config = option.preparation(
+        size=size, channels=channels, num_levels=levels, label=label, group=group,
+        test_share=test_share, background=background.value, skip_broken=skip_broken,
+        allow_duplicates=allow_duplicates, is_strict=strict,
+    )  # fmt: skip
+    wanted = Preparation(config, crop.value if crop else None)
+    prepare_by_name(
+        name, source, storage, option.console(), wanted, is_plan_only=plan, preview=preview
+    )
 
 
 @app.command("list")

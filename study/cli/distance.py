@@ -11,8 +11,9 @@ app = typer.Typer()
 Images = Annotated[
     str,
     typer.Argument(
-        help="A prepared set (NAME, NAME:train, NAME:validation, NAME:test), a folder of images,"
-        " a glob of Parquet files, or an exported YAML file, whose model is sampled.",
+        help="A prepared set (NAME, NAME:train, NAME:validation, NAME:test), a folder of images"
+        " or of Parquet files, a zip of images, a glob of Parquet files, or an exported YAML file,"
+        " whose model is sampled.",
     ),
 ]
 
@@ -45,6 +46,8 @@ def fid(
     num_images: Annotated[
         int | None, typer.Option(min=1, help="Only so many images of each set, drawn by a seed.")
     ] = None,
+    size: option.Size = None,
+    channels: option.Channels = None,
     storage: option.Storage = option.STUDIES,
 ) -> None:
     """FID, KID, precision and recall of images A against images B, with their protocol."""
@@ -57,4 +60,5 @@ def fid(
         classifier_dataset=classifier_dataset,
         classifier_epochs=classifier_epochs,
     )
-    tell_image_distance(a, b, config, num_images, storage, option.console())
+    wanted = option.preparation(size=size, channels=channels)
+    tell_image_distance(a, b, config, num_images, storage, option.console(), wanted)

@@ -23,9 +23,27 @@ def run(
     time_limit: option.TimeLimit = None,
     source: option.Source = None,
     enqueue: option.Enqueue = None,
+    size: option.Size = None,
+    crop: option.Crop = None,
+    channels: option.Channels = None,
+    levels: option.Levels = None,
+    label: option.Label = None,
+    group: option.Group = None,
+    test_share: option.TestShare = None,
+    background: option.LaidOver = option.Background.WHITE,
+    skip_broken: option.SkipBroken = False,
+    allow_duplicates: option.AllowDuplicates = False,
+    strict: option.Strict = False,
 ) -> None:
     """Search, confirm, test, report, export; run it again to resume."""
+    from study.image_preparation import Preparation
     from study.launch import run_study
+
+    config = option.preparation(
+        size=size, channels=channels, num_levels=levels, label=label, group=group,
+        test_share=test_share, background=background.value, skip_broken=skip_broken,
+        allow_duplicates=allow_duplicates, is_strict=strict,
+    )  # fmt: skip
 
     outcome = run_study(
         space,
@@ -38,6 +56,7 @@ def run(
         name=name,
         time_limit=time_limit,
         sources=tuple(source or ()),
+        preparation=Preparation(config, crop.value if crop else None),
         enqueue=tuple(enqueue or ()),
     )
     raise typer.Exit(outcome.exit_code)

@@ -23,6 +23,7 @@ class ReportFacts:
         device: what trained the models ("cpu", or a GPU's name).
         cpu_model: the processor's name.
         num_threads: threads of one trial.
+        overlaps: what the splits of each data set have in common, a sentence.
         generated_at: when this report was written.
     """
 
@@ -31,11 +32,16 @@ class ReportFacts:
     device: str = "cpu"
     cpu_model: str = ""
     num_threads: int = 1
+    overlaps: dict[str, str] = field(default_factory=dict)
     generated_at: datetime = field(default_factory=lambda: datetime.now().astimezone())
 
 
 def caption_facts(
-    spec: StudySpec, table: Table, commit: str, versions: Mapping[str, str]
+    spec: StudySpec,
+    table: Table,
+    commit: str,
+    versions: Mapping[str, str],
+    overlaps: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
     """How the table's numbers were made, as name and text."""
     protocols = table.protocols()
@@ -44,6 +50,7 @@ def caption_facts(
     return [
         *(fids or [("FID", asked)]),
         *(("real images", text) for text in reference_biases(table)),
+        *((f"splits of {name}", text) for name, text in (overlaps or {}).items()),
         ("objective", f"{spec.objective}; a trial is judged by its validation FID at the rungs"),
         ("epochs", f"{spec.budget.max_epochs} in search, {spec.confirm_epochs} in confirm"),
         ("budget", f"{plural(spec.budget.trials_per_stratum, 'search trial')} a stratum"),

@@ -59,7 +59,7 @@ def write_report(
     table, notes = sound_table(spec, records)
     if other is not None:
         check_comparable(spec.name, table, other)
-    made_with = caption_facts(spec, table, facts.commit, facts.versions)
+    made_with = caption_facts(spec, table, facts.commit, facts.versions, facts.overlaps)
     grids = _grids(spec, table, made_with, folder)
     grids += [against(spec.name, table, other)] if other else []
     pictures = draw_pictures(spec, table, folder)

@@ -1,5 +1,7 @@
 import io
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +12,7 @@ from rich.console import Console
 
 from study.image_distance import image_distance, tell_image_distance
 from study.image_set import ImageSet, load_image_set
-from trainables.config import FIDConfig
+from trainables.config import FIDConfig, PreparationConfig
 from trainables.error import InputError
 
 PIXELS = FIDConfig(features="pixels")
@@ -76,6 +78,63 @@ def test_a_draw_is_the_same_every_time_and_has_a_fingerprint_of_its_own(tmp_path
     np.testing.assert_array_equal(one.images, two.images)
     assert one.fingerprint == two.fingerprint
     assert one.fingerprint != load_image_set("digits:test", tmp_path, None).fingerprint
+
+
+def saved(folder: Path, number: int, image: Image.Image, kind: str = "PNG", **said: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    image.save(folder / f"{number:03}.{kind.lower()}", kind, **said)
+
+
+@pytest.mark.parametrize("how", ["alpha", "palette", "turned", "zip"])
+def test_a_set_is_read_as_it_would_be_prepared(how: str, tmp_path: Path) -> None:
+    plain, other = tmp_path / "plain", tmp_path / "other"
+    for number, pixels in enumerate(tinted(0, 60, 4) // 64 * 64):
+        image = Image.fromarray(pixels)
+        saved(plain, number, image)
+        match how:
+            case "alpha":
+                # White where it is transparent, whatever colour lies below.
+                clear = image.convert("RGBA")
+                clear.paste((1, 2, 3, 0), (0, 0, 2, 2))
+                white = image.copy()
+                white.paste("white", (0, 0, 2, 2))
+                saved(plain, number, white)
+                saved(other, number, clear)
+            case "palette":
+                saved(other, number, image.quantize(256))
+            case "turned":
+                exif = Image.Exif()
+                exif[0x0112] = 6
+                saved(other, number, image.transpose(Image.Transpose.ROTATE_90), exif=exif)
+            case "zip":
+                saved(other, number, image)
+    if how == "zip":
+        other = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", other))
+    first, second = (load_image_set(str(path), tmp_path, None) for path in (plain, other))
+    np.testing.assert_array_equal(first.images, second.images)
+    assert first.format == second.format
+    scores, _ = image_distance(first, second, PIXELS, tmp_path)
+    assert scores.fid == pytest.approx(0, abs=1e-6)
+    assert (second.told != ()) == (how == "alpha")
+
+
+def test_what_is_left_out_is_told(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "more.txt").write_text("no image")
+    (pictures / ".DS_Store").write_text("no image")
+    told = load_image_set(str(pictures), tmp_path, None).told
+    assert told == ("2 files: no known image format (.txt), such as more.txt",)
+
+
+def test_images_are_brought_to_a_size_where_that_is_asked_for(tmp_path: Path) -> None:
+    for number, pixels in enumerate(tinted(0, 6, 8)):
+        image = Image.fromarray(pixels)
+        saved(tmp_path / "mixed", number, image if number % 2 else image.resize((12, 9)))
+    with pytest.raises(InputError, match="--size 8"):
+        load_image_set(str(tmp_path / "mixed"), tmp_path, None)
+    config = PreparationConfig(size=8, channels=1)
+    assert load_image_set(str(tmp_path / "mixed"), tmp_path, None, config).images.shape == (
+        6, 1, 8, 8,
+    )  # fmt: skip
 
 
 def test_images_of_another_size_are_refused(pictures: Path, tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def only_text(at: Path, pictures: Any) -> str:
     return str(at / "texts")
 
 
-def no_test_folder(at: Path, pictures: Any) -> str:
-    return str(pictures.write_tree(at / "tree", *TREE[:4]))
+def no_train_folder(at: Path, pictures: Any) -> str:
+    return str(pictures.write_tree(at / "tree", *TREE[3:]))
 
 
 def empty_test_folder(at: Path, pictures: Any) -> str:
@@ -237,7 +237,7 @@ def partition_of_other_numbers(at: Path, pictures: Any) -> str:
 BROKEN: dict[Break, str] = {
     empty_folder: "empty holds no images$",
     only_text: r"texts holds no images \(.png.*it has .txt",
-    no_test_folder: "has no folder test beside train, valid",
+    no_train_folder: "has no train part, only validation and test",
     empty_test_folder: "the folder test holds no images",
     two_validation_folders: "2 folders for validation: val, valid",
     class_folder_without_images: "the class folder train/bird holds no images",
@@ -431,8 +431,8 @@ prepare_dataset("mine", sys.argv[1], Path(sys.argv[2]))
 def test_a_preparation_killed_at_any_moment_succeeds_when_repeated(
     tmp_path: Path, pictures: Any
 ) -> None:
-    for split, num in (("train", 3000), ("test", 1000)):
-        table = pa.table({"image": [pictures.png(seed) for seed in range(num)]})
+    for split, first, num in (("train", 0, 3000), ("test", 3000, 1000)):
+        table = pa.table({"image": [pictures.png(first + seed) for seed in range(num)]})
         pq.write_table(table, tmp_path / f"{split}.parquet")
     source, folder = f"{tmp_path}/*.parquet", tmp_path / "data"
     started = time.monotonic()

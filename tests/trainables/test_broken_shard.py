@@ -14,7 +14,7 @@ BROKEN = {
     "no files": "no file matches",
     "no split in the name": "x_other.parquet says no split",
     "no train": "has 'train' in its name",
-    "no test": "has 'test' in its name",
+    "no test": "has only a train part: give the test images, too",
     "not Parquet": "x_test.parquet is no Parquet file",
     "truncated": "x_test.parquet is no Parquet file, or is cut short",
     "empty file": "x_test.parquet is no Parquet file",

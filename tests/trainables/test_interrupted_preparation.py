@@ -21,8 +21,8 @@ prepare_dataset("x", sys.argv[1], Path(sys.argv[2]), progress=told)
 
 
 def test_a_killed_preparation_leaves_no_half_set_and_can_be_repeated(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        shard(tmp_path / f"{split}.parquet", pngs(3000), range(3000))
+    for first, split in ((0, "train"), (3000, "test")):
+        shard(tmp_path / f"{split}.parquet", pngs(3000, first), range(3000))
     arguments = [sys.executable, "-c", SCRIPT, glob_of(tmp_path), str(tmp_path / "data")]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -52,8 +52,8 @@ def test_what_a_crashed_preparation_left_is_removed(numbered: Path, tmp_path: Pa
 
 
 def test_two_processes_prepare_one_set_without_harm(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        shard(tmp_path / f"{split}.parquet", pngs(1500), range(1500))
+    for first, split in ((0, "train"), (1500, "test")):
+        shard(tmp_path / f"{split}.parquet", pngs(1500, first), range(1500))
     arguments = [sys.executable, "-c", SCRIPT, glob_of(tmp_path), str(tmp_path / "data")]
     both = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate()[0] for process in both]

@@ -42,18 +42,19 @@ def test_shrinking_averages_instead_of_picking_pixels(numbered: Path, tmp_path: 
 def test_colour_follows_the_format_that_is_asked_for(
     numbered: Path, tmp_path: Path, mode: str, channels: int
 ) -> None:
-    shard(numbered / "x_test.parquet", [Pictures.encoded(Pictures.picture(3, mode=mode))], [0])
+    # Its seed is of no image of train, of which it would be a copy.
+    shard(numbered / "x_test.parquet", [Pictures.encoded(Pictures.picture(30, mode=mode))], [0])
     wanted = ImageFormat(channels=channels, size=8)
     images, _ = read_prepared(prepare_dataset("x", glob_of(numbered), tmp_path / "data", wanted))
     assert images.shape == (21, channels, 8, 8)
-    expected = np.asarray(Pictures.picture(3, mode=mode).convert("RGB" if channels == 3 else "L"))
+    expected = np.asarray(Pictures.picture(30, mode=mode).convert("RGB" if channels == 3 else "L"))
     np.testing.assert_array_equal(images[-1].transpose(1, 2, 0).squeeze(), expected)
 
 
 def test_grey_images_have_one_channel(tmp_path: Path) -> None:
-    grey = [Pictures.encoded(Pictures.picture(seed, mode="L")) for seed in range(10)]
-    for split in ("train", "test"):
-        shard(tmp_path / f"{split}.parquet", grey)
+    grey = [Pictures.encoded(Pictures.picture(seed, mode="L")) for seed in range(20)]
+    shard(tmp_path / "train.parquet", grey[10:])
+    shard(tmp_path / "test.parquet", grey[:10])
     prepared = prepare_dataset("x", glob_of(tmp_path), tmp_path / "data")
     assert prepared.format == ImageFormat(channels=1, size=8)
     np.testing.assert_array_equal(
@@ -62,16 +63,16 @@ def test_grey_images_have_one_channel(tmp_path: Path) -> None:
 
 
 def test_plain_bytes_and_missing_labels_are_understood(tmp_path: Path) -> None:
-    for split, num in (("train", 10), ("test", 3)):
-        columns = {"img": pngs(num), "label": pa.array([None] * num, pa.int64())}
+    for split, num, first in (("train", 10, 0), ("test", 3, 20)):
+        columns = {"img": pngs(num, first), "label": pa.array([None] * num, pa.int64())}
         pq.write_table(pa.table(columns), tmp_path / f"{split}.parquet")
     prepared = prepare_dataset("x", glob_of(tmp_path), tmp_path / "data")
     assert set(read_prepared(prepared)[1].tolist()) == {-1}
 
 
 def test_images_without_labels_are_marked_so(tmp_path: Path) -> None:
-    for split in ("train", "test"):
-        shard(tmp_path / f"{split}.parquet", pngs(4))
+    for first, split in enumerate(("train", "test")):
+        shard(tmp_path / f"{split}.parquet", pngs(4, 10 * first))
     prepared = prepare_dataset("x", glob_of(tmp_path), tmp_path / "data")
     assert set(read_prepared(prepared)[1]) == {-1}
     assert prepared.format == RGB8

@@ -16,8 +16,8 @@ from trainables.picture import Crop
 from trainables.preparation import prepare_dataset
 from trainables.prepared_file import read_prepared, read_splits
 from trainables.sources import DOWNLOADABLE
-from trainables.sources.parquet import split_of
-from trainables.sources.tree import leaves
+from trainables.sources.layout import Paths, read_layout
+from trainables.sources.shards import split_of
 
 SPLIT_TREE = (
     "train/cat/1.png", "train/cat/2.png", "train/dog/3.PNG", "valid/dog/4.png", "test/cat/5.png",
@@ -26,7 +26,9 @@ RGB64 = ImageFormat(channels=3, size=64)
 
 
 def read(paths: Sequence[str]) -> list[tuple[str, str, int]]:
-    return [(leaf.path, leaf.split, leaf.label) for leaf in leaves(paths, "here")]
+    ordered = sorted(paths)
+    layout = read_layout(Paths(ordered, (), "here"))
+    return list(zip(ordered, layout.splits, layout.classes.labels, strict=True))
 
 
 def test_split_folders_and_class_folders_are_read() -> None:
@@ -55,11 +57,6 @@ def test_a_folder_that_holds_all_is_stepped_into() -> None:
 
 def test_class_names_that_are_numbers_count_by_value() -> None:
     assert [label for _, _, label in read(["2/a.png", "10/b.png", "1/c.png"])] == [0, 2, 1]
-
-
-def test_what_file_managers_leave_behind_is_no_image() -> None:
-    paths = ["1.png", ".hidden/2.png", "__MACOSX/._1.png", "Thumbs.db", ".DS_Store"]
-    assert read(paths) == [("1.png", "whole", -1)]
 
 
 @pytest.mark.parametrize(

@@ -179,11 +179,12 @@ BACKBONES: dict[str, dict[str, object]] = {
 def test_every_backbone_goes_on_after_a_break_to_the_bit(
     kind: str, cache: Path, tmp_path: Path
 ) -> None:
-    data = {"dataset": "digits", "num_images": 200, "resize": 32}
+    # Fewer would be fewer than 20 of a class, of which no classifier is trained.
+    data = {"dataset": "digits", "num_images": 500, "resize": 32}
     network = {"kind": kind, **BACKBONES[kind]}
     trial = config("gaussian", data=data, network=network, max_epochs=2, rungs=[])
     images = load_dataset(trial.data)
-    fid = {"num_samples": 40, "classifier_epochs": 1}
+    fid = {"num_samples": 40, "classifier_epochs": 10}
     trial = trial.model_copy(update={"fid": trial.fid.model_copy(update=fid)})
     whole = run(Trainer(trial, images, cache), 2)
     run(Trainer(trial, images, cache), 1).save(tmp_path / "checkpoint")

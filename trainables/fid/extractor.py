@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,24 @@ from trainables.classifier import (
 )
 from trainables.config import CLASSIFIER_FEATURES, FIDConfig, ImageFormat
 from trainables.error import InputError
+from trainables.fid.describable import (
+    FEWEST_HELD_OUT,
+    Answers,
+    answers_of,
+    answers_of_probe,
+    check_accuracy,
+    check_labels,
+)
 from trainables.fid.protocol import values_hash
 from trainables.resize import resized
 
 RESIZE = "bilinear with antialias, rounded to levels"
 RESIZE_BATCH = 500
 Images = UInt8[Tensor, "num channels height width"]
+
+
+def _nothing() -> tuple[np.ndarray, np.ndarray]:
+    return np.empty((0, 1, 1, 1), np.uint8), np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class LabelledImages:
         format: what the images look like.
         fingerprint: of the data set that they are from.
         name: of that data set, where it is another one than that of the FID.
+        held_out: images of its validation part and their classes, -1 where there is none.
     """
 
     images: UInt8[np.ndarray, "_ channels height width"]
@@ -46,6 +59,7 @@ class LabelledImages:
     format: ImageFormat
     fingerprint: str
     name: str | None = None
+    held_out: tuple[np.ndarray, np.ndarray] = field(default_factory=_nothing)
 
 
 class Extractor(ABC):
@@ -144,10 +158,24 @@ def _classifier(
     # Copies: torch takes no array that is read-only or runs backwards.
     images = torch.from_numpy(np.array(labelled.images))
     labels = torch.from_numpy(np.array(labelled.labels))
+    name = labelled.name or "this data set"
+    if not (labelled.labels < 0).any():
+        check_labels(labelled.labels, name)
     classifier = train_classifier(images, labels, labelled.format, epochs, seed)
+    check_accuracy(_answers(classifier, labelled, epochs), name)
     if path:
         save_classifier(classifier, path)
     return classifier
+
+
+def _answers(classifier: Classifier, labelled: LabelledImages, epochs: int) -> Answers:
+    """What the classifier says of held-out images; of few of them a probe is asked, too."""
+    held, labels = labelled.held_out
+    answers = answers_of(classifier, held, labels, labelled.labels)
+    if len(answers.said) >= FEWEST_HELD_OUT:
+        return answers
+    more = answers_of_probe(labelled.images, labelled.labels, labelled.format, epochs)
+    return answers.with_more(more)
 
 
 def find_classifier(folder: Path, weights_sha256: str) -> Path | None:

@@ -1,152 +1,250 @@
 """Parquet shards of encoded images, in the Hugging Face layout.
 
-A column `image` or `img` is a struct with `bytes` or plain bytes; `label` is optional. The split
-is read from `train`, `valid` or `test` in each file's name.
+See `trainables.sources.shards` for where they lie, and `trainables.sources.columns` for what they
+hold.
 """
 
-import glob
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from jaxtyping import Int64
 
+from trainables.config import PreparationConfig
 from trainables.error import InputError
+from trainables.sources.class_folder import class_warnings, ordered_names
+from trainables.sources.columns import Columns, choose_columns, is_text
+from trainables.sources.file_kind import GIT_LFS
+from trainables.sources.shards import find_shards
 from trainables.sources.source import Reading, Source, SourceImage
-from trainables.sources.split_word import splits_in
 
-ROWS_AT_A_TIME = 1000
-IMAGE_COLUMNS = ("image", "img")
+ROWS_AT_A_TIME, BYTES_AT_A_TIME = 1000, 1 << 26
 LARGEST_LABEL = 2**63 - 1
 
 
 class ParquetSource(Source):
-    """The shards that a glob names."""
+    """The shards that a path or a pattern names."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(
+        self,
+        where: str,
+        config: PreparationConfig | None = None,
+        *,
+        is_one_split: bool = False,
+    ) -> None:
         """Finds the shards and looks at their columns.
 
+        Args:
+            where: a file, a folder or a pattern.
+            config: its label and group name columns.
+            is_one_split: somebody said that all are of one split.
+
         Raises:
-            InputError: there are none, one has no images, or train or test is missing.
+            InputError: there are none, or one cannot be read or has no images.
         """
-        self._shards = _find_shards(pattern)
-        for path in self._shards:
-            _check_columns(path)
+        config = config or PreparationConfig()
+        self._where = where
+        self._shards = find_shards(where, is_one_split=is_one_split)
+        files = [_open_shard(path) for path in self._shards.paths]
+        self._num_rows = [file.metadata.num_rows for file in files]
+        schemas, places = [file.schema_arrow for file in files], [str(p) for p in self._paths]
+        self._columns: Columns = choose_columns(schemas, places, config)
+        for file in files:
+            file.close()
 
     @property
     def identity(self) -> Any:
         """Paths, sizes and times of the shards."""
-        stats = [path.stat() for path in self._shards]
+        stats = [path.stat() for path in self._paths]
         return [
             (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
-            for path, stat in zip(self._shards, stats, strict=True)
+            for path, stat in zip(self._paths, stats, strict=True)
         ]
 
     def reading(self) -> Reading:
-        """The splits by the shard's name."""
+        """The splits by the shards' names, the classes and groups by columns.
+
+        Raises:
+            InputError: a split has no rows, or a label is too large.
+        """
+        self._refuse_empty()
+        splits = [
+            split
+            for split, num in zip(self._shards.splits, self._num_rows, strict=True)
+            for _ in range(num)
+        ]
+        labels, names = self._labels
+        odd = label_warnings(labels, self._columns.label) if self._columns.label else []
+        if not odd:
+            odd = class_warnings(labels.tolist(), names, splits)
+        rules = self._shards.rule, self._columns.rule if (labels >= 0).any() else ""
+        group = self._columns.group
         return Reading(
-            [
-                split_of(path)
-                for path in self._shards
-                for _ in range(_open_shard(path).metadata.num_rows)
-            ]
+            splits=splits,
+            labels=labels,
+            classes=names,
+            groups=None if group is None else [str(value) for value in self._column(group)],
+            rules=tuple(rule for rule in rules if rule),
+            warnings=(
+                *self._shards.warnings,
+                *((self._columns.warning,) if self._columns.warning else ()),
+                *odd,
+            ),
+            left_out=self._shards.left_out,
         )
 
     def images(self) -> Iterator[SourceImage]:
         """The rows, shard by shard, a batch at a time."""
-        for path in self._shards:
-            yield from _rows(path)
+        labels, first = self._labels[0].tolist(), 0
+        for path, column, num in zip(
+            self._paths, self._columns.image, self._num_rows, strict=True
+        ):
+            yield from _rows(path, column, labels[first : first + num])
+            first += num
+
+    @property
+    def _paths(self) -> Sequence[Path]:
+        return self._shards.paths
+
+    @cached_property
+    def _labels(self) -> tuple[Int64[np.ndarray, " num"], tuple[str, ...]]:
+        """The label of each row, and the names of the classes."""
+        if self._columns.label is None:
+            return np.full(sum(self._num_rows), -1, np.int64), ()
+        values = self._column(self._columns.label)
+        words = {value for value in values if isinstance(value, str)}
+        if words:
+            names = tuple(ordered_names(words))
+            numbers: dict[Any, int] = {name: label for label, name in enumerate(names)}
+            return np.array([numbers.get(value, -1) for value in values], np.int64), names
+        for row, value in enumerate(values):
+            if value is not None and value > LARGEST_LABEL:
+                raise InputError(
+                    f"{self._place_of(row)} has the label {value}, too large for 64 bits"
+                )
+        labels = np.array([-1 if value is None else value for value in values], np.int64)
+        # Names that are too few for the labels name something else.
+        names = self._columns.names
+        return labels, names if labels.max(initial=-1) < len(names) else ()
+
+    def _column(self, name: str) -> list[Any]:
+        """All values of a column that is no image."""
+        values: list[Any] = []
+        for path, num in zip(self._paths, self._num_rows, strict=True):
+            with _damage_told(path, 0), _open_shard(path) as file:
+                if name not in file.schema_arrow.names:
+                    values += [None] * num
+                    continue
+                column = file.read([name]).column(name)
+                if is_text(column.type):
+                    column = column.cast(pa.string())
+                values += column.to_pylist()
+        return values
+
+    def _place_of(self, row: int) -> str:
+        for path, num in zip(self._paths, self._num_rows, strict=True):
+            if row < num:
+                return f"image {row} of {path}"
+            row -= num
+        raise IndexError(row)
+
+    def _refuse_empty(self) -> None:
+        if not sum(self._num_rows):
+            raise InputError(f"{self._where} holds no images: its Parquet files have no rows")
+        nums: dict[str, int] = {}
+        for split, num in zip(self._shards.splits, self._num_rows, strict=True):
+            nums[split] = nums.get(split, 0) + num
+        for split, num in nums.items():
+            if not num:
+                raise InputError(
+                    f"{self._where} holds too few images for {split}: its Parquet files have no"
+                    " rows"
+                )
 
 
-def split_of(path: Path) -> str:
-    """The split that a file's name says: train, validation or test.
-
-    Raises:
-        InputError: it says none, or more than one.
-    """
-    match splits_in(path.name):
-        case [split]:
-            return split
-        case []:
-            raise InputError(
-                f"{path.name} says no split: its name needs train, valid or test in it"
-            )
-        case several:
-            raise InputError(
-                f"{path.name} says {' and '.join(several)}: its name needs only one of train,"
-                " valid and test in it"
-            )
-
-
-def shard_images(pattern: str) -> Iterator[SourceImage]:
-    """The images of all shards that a glob names, whatever splits they are of.
-
-    Raises:
-        InputError: there are none, or one cannot be read.
-    """
-    for path in _matching(pattern):
-        _check_columns(path)
-        yield from _rows(path)
-
-
-def _matching(pattern: str) -> list[Path]:
-    paths = [Path(path) for path in sorted(glob.glob(str(Path(pattern).expanduser())))]  # noqa: PTH207 - the user's pattern may be absolute
-    if not paths:
-        raise InputError(f"no file matches {pattern!r}")
-    return paths
-
-
-def _find_shards(pattern: str) -> list[Path]:
-    paths = _matching(pattern)
-    splits = {split_of(path) for path in paths}
-    for needed in ("train", "test"):
-        if needed not in splits:
-            raise InputError(f"no file of {pattern!r} has {needed!r} in its name")
-    return paths
+def label_warnings(labels: Int64[np.ndarray, " num"], column: str) -> list[str]:
+    """What is odd about numbers that are said to be classes, a sentence each."""
+    known = labels[labels != -1]
+    num_below, num_distinct = int((known < 0).sum()), len(np.unique(known))
+    found = []
+    if num_below:
+        found.append(f"{num_below:,} labels of the column {column} are below 0")
+    if len(known) >= 20 and num_distinct > len(known) / 2:
+        found.append(
+            f"the column {column} holds {num_distinct:,} different values for {len(known):,}"
+            " images: numbers of images rather than classes; --label none leaves them out"
+        )
+    elif len(known) and int(known.max()) >= 10 * max(num_distinct, 100):
+        found.append(
+            f"the {num_distinct:,} classes of the column {column} have numbers up to"
+            f" {int(known.max())}"
+        )
+    return found
 
 
 def _open_shard(path: Path) -> pq.ParquetFile:
     try:
-        file = pq.ParquetFile(path)
+        return pq.ParquetFile(path)
     except PermissionError as error:
         raise InputError(f"{path} may not be read: permission denied") from error
     except (pa.ArrowInvalid, OSError) as error:
+        if _is_pointer(path):
+            raise InputError(
+                f"{path} is a Git LFS pointer, not the file: `git lfs pull` fetches it"
+            ) from error
         raise InputError(f"{path} is no Parquet file, or is cut short") from error
-    names = file.schema_arrow.names
-    if not set(IMAGE_COLUMNS) & set(names):
-        raise InputError(f"{path} needs a column `image` or `img`, it has {', '.join(names)}")
-    return file
 
 
-def _check_columns(path: Path) -> None:
-    """Encoded bytes and integers, or nothing: a shard without rows may have columns of null."""
-    kinds, schema = pa.types, _open_shard(path).schema_arrow
-    image = schema.field(next(name for name in IMAGE_COLUMNS if name in schema.names)).type
-    if kinds.is_struct(image) and image.get_field_index("bytes") >= 0:
-        image = image.field("bytes").type
-    if not (kinds.is_binary(image) or kinds.is_large_binary(image) or kinds.is_null(image)):
-        raise InputError(f"{path} holds images as {image}, but encoded bytes are needed")
-    label = schema.field("label").type if "label" in schema.names else pa.null()
-    if not (kinds.is_integer(label) or kinds.is_null(label)):
-        raise InputError(f"{path} has labels of type {label}, but integers are needed, or none")
-
-
-def _rows(path: Path) -> Iterator[SourceImage]:
-    file = _open_shard(path)
-    names = file.schema_arrow.names
-    image_column = next(name for name in IMAGE_COLUMNS if name in names)
-    columns = [image_column] + (["label"] if "label" in names else [])
-    row = 0
+def _is_pointer(path: Path) -> bool:
     try:
-        for batch in file.iter_batches(ROWS_AT_A_TIME, columns=columns):
-            for value in batch.to_pylist():
-                image, label = value[image_column], value.get("label")
-                data = image.get("bytes") if isinstance(image, dict) else image
-                place = f"image {row} of {path}"
-                if label is not None and label > LARGEST_LABEL:
-                    raise InputError(f"{place} has the label {label}, too large for 64 bits")
-                yield SourceImage(data, -1 if label is None else label, place)
+        with path.open("rb") as file:
+            return file.read(len(GIT_LFS)) == GIT_LFS
+    except OSError:
+        return False
+
+
+def _rows(path: Path, column: str, labels: Sequence[int]) -> Iterator[SourceImage]:
+    row = 0
+    with _open_shard(path) as file:
+        batches = file.iter_batches(_batch_rows(file), columns=[column])
+        while True:
+            with _damage_told(path, row):
+                batch = next(batches, None)
+                values = [] if batch is None else _encoded(batch.column(0))
+            if batch is None:
+                return
+            for data in values:
+                yield SourceImage(data, labels[row], f"image {row} of {path}")
                 row += 1
+
+
+def _encoded(column: pa.Array) -> list[bytes | None]:
+    """The bytes of each image."""
+    if pa.types.is_struct(column.type):
+        column = pc.struct_field(column, "bytes")
+    values: list[bytes | None] = column.to_pylist()
+    return values
+
+
+def _batch_rows(file: pq.ParquetFile) -> int:
+    """So many rows that a batch of large images stays small."""
+    metadata = file.metadata
+    size: int = sum(
+        metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups)
+    )
+    row_size = size // max(1, metadata.num_rows)
+    return int(max(1, min(ROWS_AT_A_TIME, BYTES_AT_A_TIME // max(1, row_size))))
+
+
+@contextlib.contextmanager
+def _damage_told(path: Path, row: int) -> Iterator[None]:
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is damaged after image {row}") from error

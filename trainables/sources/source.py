@@ -9,15 +9,20 @@ import numpy as np
 from jaxtyping import Int64
 from PIL import Image
 
+from trainables.picture import EncodedFile
+
 # Of a source without splits: all three are drawn from it.
 WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """One image as it comes: encoded, or opened already; the label is -1 where there is none."""
+    """One image as it comes: encoded, where such a file is, or opened already.
 
-    data: bytes | Image.Image | None
+    The label is -1 where there is none.
+    """
+
+    data: bytes | EncodedFile | Image.Image | None
     label: int
     place: str
 

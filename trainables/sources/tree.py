@@ -1,130 +1,83 @@
-"""What the paths of images say about them, in a folder or in a zip of one.
+"""The images of a tree of files, with what their paths and the files beside them say."""
 
-    train/cat/1.png  valid/cat/2.png  test/dog/3.png     split folders, class folders in each
-    train/1.png      test/2.png                          split folders, no labels
-    cat/1.png        dog/2.png                           class folders: the splits are drawn
-    1.png            2.png                               neither
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
 
-A folder that alone holds all of this is stepped into. Labels count the class names in order, by
-value where all are numbers.
-"""
+import numpy as np
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
-from trainables.error import InputError
-from trainables.sources.source import WHOLE
-
-IMAGE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
-)  # fmt: skip
-SPLIT_FOLDERS = {
-    "train": "train", "valid": "validation", "val": "validation", "validation": "validation",
-    "test": "test",
-}  # fmt: skip
-Parts = tuple[str, ...]
+from trainables.config import NO_LABEL, PreparationConfig
+from trainables.sources.file_kind import is_system
+from trainables.sources.file_tree import FileTree
+from trainables.sources.group import groups_of
+from trainables.sources.layout import Layout, Paths, read_layout
+from trainables.sources.partition import Partition, find_partition
+from trainables.sources.sieve import Sieve, sift
+from trainables.sources.source import Reading, Source, SourceImage
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One image of a tree; the label is -1 where there is none."""
+class TreeSource(Source):
+    """The images in a folder or in a zip of one; see `trainables.sources.layout`."""
 
-    path: str
-    split: str
-    label: int
+    def __init__(
+        self, tree: FileTree, config: PreparationConfig, *, is_one_split: bool = False
+    ) -> None:
+        """The tree, and what a person said.
 
+        Args:
+            tree: where the files are.
+            config: its label and group are used; `label: none` gives no image a class.
+            is_one_split: all images are of one split, so that every folder is a class.
 
-def leaves(paths: Iterable[str], place: str) -> list[Leaf]:
-    """The images among some paths, in order; folders are the paths that end with a slash.
+        Raises:
+            InputError: the tree holds no images.
+        """
+        self.tree, self.config, self.is_one_split = tree, config, is_one_split
+        self._sieve: Sieve = sift(tree)
 
-    Raises:
-        InputError: no image among them, a folder without images, or no layout of those above.
-    """
-    shown = [path for path in paths if not _is_hidden(path)]
-    images = sorted(_parts(p) for p in shown if p.lower().endswith(IMAGE_SUFFIXES))
-    folders = {_parts(path) for path in shown if path.endswith("/")}
-    folders |= {image[:end] for image in images for end in range(1, len(image))}
-    if not images:
-        raise InputError(f"{place} holds no images{_instead(shown)}")
-    depth = _depth(images, folders)
-    tops = _split_folders(images, folders, depth, place)
-    inner = depth + 1 if tops else depth
-    classes = _classes(images, folders, inner, place)
-    return [
-        Leaf(
-            path="/".join(image),
-            split=tops[image[depth]] if tops else WHOLE,
-            label=classes[image[inner]] if len(image) > inner + 1 else -1,
+    @property
+    def identity(self) -> Any:
+        """That of the images, and of the files that say their splits."""
+        return self.tree.identity((*self._sieve.images, *self._layout.used))
+
+    def reading(self) -> Reading:
+        """See `Source`."""
+        layout, images = self._layout, self._sieve.images
+        has_classes = self.config.label != NO_LABEL
+        return Reading(
+            splits=layout.splits,
+            labels=np.array(self._labels, np.int64),
+            classes=layout.classes.names if has_classes else (),
+            groups=groups_of(images, self.config.group) if self.config.group else None,
+            rules=layout.rules,
+            warnings=(*self._partition[1], *layout.warnings),
+            used=layout.used,
+            left_out=self._sieve.left_out(layout.used),
         )
-        for image in images
-    ]
 
+    def images(self) -> Iterator[SourceImage]:
+        """In the order of their paths."""
+        for path, label in zip(self._sieve.images, self._labels, strict=True):
+            yield SourceImage(self.tree.content(path), label, self.tree.place(path))
 
-def _parts(path: str) -> Parts:
-    return tuple(path.rstrip("/").split("/"))
+    def close(self) -> None:
+        """Closes a zip."""
+        self.tree.close()
 
+    @property
+    def _labels(self) -> list[int]:
+        if self.config.label == NO_LABEL:
+            return [-1] * len(self._sieve.images)
+        return self._layout.classes.labels
 
-def _is_hidden(path: str) -> bool:
-    """What file managers leave behind, and what people hide."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in _parts(path))
+    @cached_property
+    def _layout(self) -> Layout:
+        folders = [folder for folder in self.tree.folders if not is_system(f"{folder}/x")]
+        paths = Paths(self._sieve.images, folders, str(self.tree))
+        return read_layout(paths, self._partition[0], is_one_split=self.is_one_split)
 
-
-def _instead(shown: Sequence[str]) -> str:
-    ends = {"." + path.rpartition(".")[2] for path in shown if "." in path.rpartition("/")[2]}
-    if not ends:
-        return ""
-    return f" ({', '.join(IMAGE_SUFFIXES)}): it has {', '.join(sorted(ends)[:5])}"
-
-
-def _depth(images: Sequence[Parts], folders: set[Parts]) -> int:
-    """How many folders that alone hold everything lie above the layout."""
-    depth = 0
-    while True:
-        tops = {parts[depth] for parts in (*images, *folders) if len(parts) > depth}
-        if len(tops) > 1 or any(len(image) == depth + 1 for image in images):
-            return depth
-        if next(iter(tops)).lower() in SPLIT_FOLDERS:
-            return depth
-        depth += 1
-
-
-def _split_folders(
-    images: Sequence[Parts], folders: set[Parts], depth: int, place: str
-) -> dict[str, str]:
-    """The split of each top folder; empty where there are no split folders."""
-    tops = {folder[depth] for folder in folders if len(folder) > depth}
-    splits = {
-        top: SPLIT_FOLDERS[top.lower()] for top in sorted(tops) if top.lower() in SPLIT_FOLDERS
-    }
-    if not splits:
-        return {}
-    for image in images:
-        if len(image) == depth + 1 or image[depth] not in splits:
-            raise InputError(f"{place}: {'/'.join(image)} lies beside the folders of the splits")
-    for split in ("train", "validation", "test"):
-        named = [top for top, value in splits.items() if value == split]
-        if len(named) > 1:
-            raise InputError(f"{place} has {len(named)} folders for {split}: {', '.join(named)}")
-        if not named and split != "validation":
-            raise InputError(f"{place} has no folder {split} beside {', '.join(splits)}")
-        if named and not any(image[depth] == named[0] for image in images):
-            raise InputError(f"{place}: the folder {named[0]} holds no images")
-    return splits
-
-
-def _classes(
-    images: Sequence[Parts], folders: set[Parts], inner: int, place: str
-) -> dict[str, int]:
-    """The label of each class folder; empty where images lie in none."""
-    homes = {image[: inner + 1] for image in images if len(image) > inner + 1}
-    for split in {home[:inner] for home in homes}:
-        loose = [image for image in images if image[:inner] == split and len(image) == inner + 1]
-        if loose:
-            raise InputError(f"{place}: {'/'.join(loose[0])} lies beside class folders")
-    for folder in sorted(folders):
-        if len(folder) == inner + 1 and folder not in homes and homes:
-            raise InputError(f"{place}: the class folder {'/'.join(folder)} holds no images")
-    names = {home[inner] for home in homes}
-    is_counted = all(name.isdecimal() for name in names)
-    ordered = sorted(names, key=lambda name: (int(name) if is_counted else 0, name))
-    return {name: label for label, name in enumerate(ordered)}
+    @cached_property
+    def _partition(self) -> tuple[Partition | None, list[str]]:
+        if self.is_one_split:
+            return None, []
+        return find_partition(self.tree, self._sieve.texts, self._sieve.images)
