@@ -7,8 +7,8 @@ from rich.console import Console
 
 from study.image_set import ImageSet, labelled_train_part, load_image_set
 from study.layout import open_layout
-from study.number import plural
 from trainables.config import FIDConfig, PreparationConfig, check_num_images
+from trainables.count import plural
 from trainables.data import as_tensor
 from trainables.error import InputError
 from trainables.fid import FIDProtocol, LabelledImages, SampleScores, build_fid_evaluator

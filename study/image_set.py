@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from study.export.model import exported_samples
 from study.plan_text import left_out_text
 from trainables.config import DataConfig, ImageFormat, PreparationConfig
+from trainables.count import plural
 from trainables.data import found_format, load_dataset
 from trainables.error import InputError
 from trainables.fid import LabelledImages
@@ -126,7 +127,7 @@ def _read(text: str, config: PreparationConfig) -> ImageSet:
     told = [left_out_text(left) for left in reading.left_out if not left.is_system]
     told += losses_of(survey, image, crop)
     if num_transparent:
-        told.append(f"{num_transparent:,} images are laid over {config.background}")
+        told.append(f"{plural(num_transparent, 'image')} laid over {config.background}")
     return ImageSet(text, images, image, _content(images), told=tuple(told))
 
 

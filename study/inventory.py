@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from study.layout import open_layout
-from study.number import plural
+from study.terminal_table import TerminalTable
+from trainables.count import plural
 from trainables.error import InputError
 from trainables.overlap import overlap_text
 from trainables.prepared_file import (
@@ -19,6 +19,7 @@ from trainables.prepared_file import (
 )
 
 COLUMNS = ("name", "train", "validation", "test", "size", "channels", "labels", "fingerprint")
+GIVES_WAY = ("channels", "validation", "labels")
 
 
 def list_datasets(storage: Path, console: Console) -> None:
@@ -32,17 +33,20 @@ def list_datasets(storage: Path, console: Console) -> None:
     if not names:
         console.print(f"no data set is prepared in {folder}; digits needs none", soft_wrap=True)
         return
-    table, damages, told = Table(*COLUMNS, box=None), [], []
+    table = TerminalTable(COLUMNS, ("name", "labels", "fingerprint"), GIVES_WAY)
+    told: dict[str, list[str]] = {}
+    damages = []
     for name in names:
         try:
             table.add_row(*_row(name, folder))
-            told += [f"{name}: {text}" for text in prepared_texts(_found(name, folder))]
+            told[name] = list(prepared_texts(_found(name, folder)))
         except InputError as error:
             damages.append(str(error))
-    if table.row_count:
+    if told:
         console.print(table)
-    for text in told:
-        console.print(text, soft_wrap=True, markup=False, emoji=False)
+    for name, texts in told.items():
+        for text in (name, *(f"  {text}" for text in texts)) if texts else ():
+            console.print(text, soft_wrap=True, markup=False, emoji=False)
     for damage in damages:
         console.print(damage, soft_wrap=True)
 
@@ -73,7 +77,7 @@ def _row(name: str, folder: Path) -> tuple[str, ...]:
     counts = (found.num_train, found.num_validation, found.num_test)
     size, channels = found.format.size, found.format.channels
     return (
-        name, *map(str, counts), f"{size}×{size}", str(channels), _labels(found),
+        name, *(f"{count:,}" for count in counts), f"{size}×{size}", str(channels), _labels(found),
         found.fingerprint[:12],
     )  # fmt: skip
 

@@ -119,12 +119,3 @@ def value_text(value: Any) -> str:
         case str() if len(value) > 32 and value.isalnum():
             return f"{value[:12]}…"
     return str(value)
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> plural(1, "seed"), plural(3, "seed")
-    ('1 seed', '3 seeds')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

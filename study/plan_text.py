@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from study.number import plural
+from trainables.count import plural
 from trainables.plan import Plan
 from trainables.sources import LeftOut
 

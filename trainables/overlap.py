@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8, UInt64
 
+from trainables.count import plural
 from trainables.error import InputError
 
 # A digest of 16 bytes, as two numbers that numpy can sort.
@@ -146,28 +147,28 @@ def check_overlap(overlap: Overlap, name: str, *, is_allowed: bool) -> None:
     for pair in overlap.pairs:
         if not is_allowed and pair.num_exact > LARGEST_SHARE * pair.num_smaller:
             raise InputError(
-                f"{pair.num_exact:,} of {pair.num_smaller:,} images are in both {pair.first} and"
-                f" {pair.second} of {name}, pixel by pixel; remove them from one of the two, or"
-                " take the set as it is with --allow-duplicates"
+                f"{pair.first} and {pair.second} of {name} share {pair.num_exact:,} of"
+                f" {plural(pair.num_smaller, 'image')}, pixel by pixel; remove them from one of"
+                " the two, or take the set as it is with --allow-duplicates"
             )
 
 
 def overlap_text(overlap: Overlap) -> str:
     """What the splits have in common, as a sentence."""
     told = [
-        f"{pair.num_exact:,} of {pair.num_smaller:,} images are in both {pair.first} and"
-        f" {pair.second}, pixel by pixel"
+        f"{pair.first} and {pair.second} share {pair.num_exact:,} of"
+        f" {plural(pair.num_smaller, 'image')}, pixel by pixel"
         for pair in overlap.pairs
         if pair.num_exact
     ] or ["no image is in two splits"]
     told += [
-        f"{pair.num_alike:,} of {pair.num_smaller:,} look like one (64-bit hash) between"
-        f" {pair.first} and {pair.second}"
+        f"{pair.num_alike:,} of {plural(pair.num_smaller, 'image')} look alike in {pair.first} and"
+        f" {pair.second} (64-bit hash)"
         for pair in overlap.pairs
         if pair.num_alike
     ]
     if overlap.num_constant:
-        told.append(f"{overlap.num_constant:,} images have one colour only and are not compared")
+        told.append(f"{plural(overlap.num_constant, 'image')} of one colour only, not compared")
     return "; ".join(told)
 
 

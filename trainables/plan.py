@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainables.config import ImageFormat, PreparationConfig
+from trainables.count import plural
 from trainables.error import InputError
 from trainables.picture import Crop
 from trainables.sources import Reading, SourceImage
@@ -56,8 +57,8 @@ class Plan:
         found = [*self.reading.warnings, *self._unasked()]
         if survey.num_transparent:
             found.append(
-                f"of {survey.num_decoded:,} images looked at {survey.num_transparent:,} are"
-                f" transparent in places, which are laid over {self.config.background}"
+                f"{plural(survey.num_transparent, 'image')} of {survey.num_decoded:,} looked at"
+                f" transparent in places, laid over {self.config.background}"
             )
         low, high = survey.levels
         if survey.num_decoded and high - low + 1 < FEWEST_LEVELS and self.format.num_levels == 256:
@@ -68,16 +69,18 @@ class Plan:
         if self.format.channels == 3 and survey.num_decoded and not survey.num_coloured:
             found.append("no image looked at has colours; --channels 1 keeps one channel of three")
         if self.draw.num_parted:
-            found.append(f"{self.draw.num_parted:,} groups lie in more than one split")
+            found.append(f"{plural(self.draw.num_parted, 'group')} in more than one split")
         return found
 
     def notes(self) -> list[str]:
         """What is done without a loss, or is not known."""
         survey, notes = self.survey, []
         if self.format.channels == 3 and survey.num_grey:
-            notes.append(f"{survey.num_grey:,} grey images become three equal channels")
+            notes.append(
+                f"{plural(survey.num_grey, 'grey image')} brought to three equal channels"
+            )
         if survey.num_turned:
-            notes.append(f"{survey.num_turned:,} images are turned as their camera noted")
+            notes.append(f"{plural(survey.num_turned, 'image')} turned as the camera noted")
         if self.draw.is_cut and self.reading.groups is None:
             notes.append(
                 "no group is known: images of one person, patient or video may lie in two splits;"
@@ -88,7 +91,7 @@ class Plan:
     def losses(self) -> list[str]:
         """What `--strict` refuses: files left out and warnings."""
         files = [
-            f"{left.num:,} files are left out, {left.reason}, such as {left.example}"
+            f"{plural(left.num, 'file')} left out, {left.reason}, such as {left.example}"
             for left in self.reading.left_out
             if not left.is_system
         ]
@@ -137,16 +140,16 @@ def losses_of(survey: Survey, image: ImageFormat, crop: Crop | None) -> list[str
     num_up = sum(num for sides, num in survey.sizes.items() if (square or min(sides)) < image.size)
     is_grey = image.channels == 1 and survey.num_coloured
     losses = [
-        (survey.num_with_frames, "have several frames, of which the first is taken"),
-        (survey.num_converted, "have the colours of print or video, brought to RGB"),
+        (survey.num_with_frames, "of several frames, of which the first is taken"),
+        (survey.num_converted, "with the colours of print or video, brought to RGB"),
         # As far as the images that were looked at tell.
         (
             survey.num - len(survey.broken) - survey.num_grey if is_grey else 0,
-            "lose their colours",
+            "without the colours that they have",
         ),
-        (num_up, f"are resampled up to {image.size}×{image.size}"),
+        (num_up, f"resampled up to {image.size}×{image.size}"),
     ]
-    return [f"{num:,} images {text}" for num, text in losses if num]
+    return [f"{plural(num, 'image')} {text}" for num, text in losses if num]
 
 
 def _square_of(crop: Crop) -> int | None:
@@ -166,9 +169,9 @@ def _resized_texts(survey: Survey, size: int, square: int | None) -> list[str]:
     texts = []
     if cropped:
         texts.append(
-            f"{cropped:,} images keep their centre square of {square or 'the shorter side'}:"
-            f" {least:.0%} of the area at least"
+            f"{plural(cropped, 'image')} cut to the centre square of"
+            f" {square or 'the shorter side'}: {least:.0%} of the area at least"
         )
     if num_down:
-        texts.append(f"{num_down:,} images are resampled down to {size}×{size}")
+        texts.append(f"{plural(num_down, 'image')} resampled down to {size}×{size}")
     return texts

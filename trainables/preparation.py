@@ -17,6 +17,7 @@ import numpy as np
 
 from trainables.checkpoint import file_hash
 from trainables.config import ImageFormat, PreparationConfig
+from trainables.count import plural
 from trainables.decoding import Decoded, Recipe, decode_images
 from trainables.error import InputError
 from trainables.overlap import Overlap, check_overlap, count_overlap
@@ -177,10 +178,14 @@ def _seen_texts(decoded: Decoded, plan: Plan) -> list[str]:
     """What only the pixels of all images told."""
     background = plan.config.background
     texts = {
-        "transparent": f"images are transparent in places, which are laid over {background}",
-        "coloured": "images have colours, which become grey",
+        "transparent": f"transparent in places, laid over {background}",
+        "coloured": "in colour, brought to grey",
     }
-    return [f"{decoded.seen[key]:,} {text}" for key, text in texts.items() if decoded.seen[key]]
+    return [
+        f"{plural(decoded.seen[key], 'image')} {text}"
+        for key, text in texts.items()
+        if decoded.seen[key]
+    ]
 
 
 def _overlap(decoded: Decoded, plan: Plan) -> Overlap:

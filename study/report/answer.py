@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from study.number import fid_text, interval_text, plural, signed_text
+from study.number import fid_text, interval_text, signed_text
 from study.report.cell import Cell
 from study.report.comparison import UNDECIDED
 from study.report.effect import Effect, effects
 from study.report.table import Table
+from trainables.count import plural
 
 _CAVEAT = (
     "Lower is better; ± is the standard deviation over seeds, or over repeats where the search has"

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from search_spaces import StudySpec
-from study.number import plural, value_text
+from study.number import value_text
 from study.report.field import field_of
 from study.report.reference import reference_biases
 from study.report.table import Table
 from trainables.config import DiffusionPriorConfig, TrialConfig
+from trainables.count import plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from study.number import fid_text, plural
+from study.number import fid_text
 from study.report.cell import Cell
 from study.report.grid import STRATUM, Grid, Row, interval, interval_row, number, stratum_row, word
 from study.report.seed import tests_of
 from study.report.table import Table
+from trainables.count import plural
 
 
 def classifier_ranks(table: Table) -> Grid:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from study.number import MISSING, nats_text, plural
+from study.number import MISSING, nats_text
 from study.report.cell import Cell
 from study.report.grid import STRATUM, Column, Grid, Row, fid, stratum_row, word
 from study.report.seed import config_of, deviation_of, unit_of, values_of
 from study.report.table import Table
+from trainables.count import plural
 
 
 def selections(table: Table) -> Grid:

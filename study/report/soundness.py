@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from search_spaces import StudySpec
-from study.number import plural
 from study.protocol import VALIDATION
 from study.record import TrialRecord
 from study.report.table import Table, build_table
+from trainables.count import plural
 
 _NAMED = 3
 _Protocol = Mapping[str, Any]

@@ -51,7 +51,7 @@ def test_the_digits_have_no_image_in_two_splits(tmp_path: Path) -> None:
 def test_copies_of_train_images_are_told_in_the_caption(faces: Path) -> None:
     spec = spec_of("faces", faces)
     texts = overlap_texts(spec, faces)
-    found = [number for number in (2, 3) if f"{number} of 20 images are in both" in texts["faces"]]
+    found = [number for number in (2, 3) if f"share {number} of 20 images" in texts["faces"]]
     assert found, texts
     facts = dict(caption_facts(spec, build_table(spec, []), "", {}, texts))
     assert facts["splits of faces"] == texts["faces"]

@@ -49,13 +49,13 @@ def test_a_set_is_prepared_told_and_listed(
     assert "4 train, 4 validation, 4 test images of 3×64×64" in out
     assert " s; fingerprint " + prepared.fingerprint in out
     assert study(monkeypatch, tmp_path, "data", "list") == 0
-    header, row, *facts = capsys.readouterr().out.splitlines()
+    header, _, row, *facts = capsys.readouterr().out.splitlines()
     assert header.split()[0] == "name"
     fingerprint = prepared.fingerprint[:12]
     assert row.split() == ["celeba", "4", "4", "4", "64×64", "3", "2", fingerprint]
     told = " ".join(" ".join(facts).split())
     assert "splits: the folders test, train, valid" in told
-    assert "12 images keep their centre square" in told
+    assert "12 images cut to the centre square" in told
 
 
 def test_a_damaged_set_hides_no_other(

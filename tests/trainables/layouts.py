@@ -298,7 +298,7 @@ WARNED = {
         train/dog/2.png train dog
         test/3.png test -
         """,
-        "1 images of test have no class",
+        "1 image of test without a class",
     ),
     "Tiny ImageNet": (
         """
@@ -307,7 +307,7 @@ WARNED = {
         test/images/test_0.JPEG test -
         val/val_annotations.txt left "val_0.JPEG n01 0 32 44 62"
         """,
-        "1 images of validation have no class",
+        "1 image of validation without a class",
     ),
     "folders below classes": (
         """
@@ -354,7 +354,7 @@ WARNED = {
         test_2.png whole -
         3.png whole -
         """,
-        "the names of 2 of 3 images begin with the word of a split",
+        "2 names of 3 with the word of a split in front",
     ),
     "a partition of more images than there are": (
         """
@@ -362,7 +362,7 @@ WARNED = {
         img/2.png test -
         list_eval_partition.txt used "1.png 0|2.png 2|3.png 0|4.png 1"
         """,
-        "2 lines of list_eval_partition.txt name images that are not here",
+        "2 lines of list_eval_partition.txt with names of images that are not here",
     ),
     "lists that say more": (
         """

@@ -79,7 +79,7 @@ def test_images_of_one_colour_are_counted_apart() -> None:
     overlap = overlap_of({"train": plain, "test": plain[:2]})
     assert overlap.num_constant == 7
     assert overlap.pairs[0].num_exact == 0
-    assert "7 images have one colour only" in overlap_text(overlap)
+    assert "7 images of one colour only" in overlap_text(overlap)
     assert not is_constant(images(3)).any()
 
 
@@ -91,14 +91,14 @@ def test_more_than_one_in_a_thousand_is_refused(num_exact: int, is_refused: bool
     if not is_refused:
         check_overlap(overlap, "mine", is_allowed=False)
         return
-    with pytest.raises(InputError, match=r"3 of 2,000 .*train and test of mine.*--allow-dupl"):
+    with pytest.raises(InputError, match=r"train and test of mine share 3 of 2,000 .*--allow-dupl"):
         check_overlap(overlap, "mine", is_allowed=False)
 
 
 def test_an_overlap_comes_back_from_plain_values() -> None:
     overlap = overlap_of({"train": images(9), "validation": images(3, 1), "test": images(4)})
     assert Overlap.from_dict(overlap.as_dict()) == overlap
-    assert overlap_text(overlap).startswith("4 of 4 images are in both train and test")
+    assert overlap_text(overlap).startswith("train and test share 4 of 4 images, pixel by pixel")
 
 
 @pytest.mark.parametrize("kind", ["copied", "enlarged"])
@@ -116,7 +116,7 @@ def test_a_test_image_that_is_a_train_image_is_found(
     original.resize(size, Image.Resampling.NEAREST).save(tree / "test" / "1.png")
     wanted = ImageFormat(channels=3, size=4)
     source, folder = str(tree), tmp_path / "data"
-    with pytest.raises(InputError, match=r"1 of 2 images are in both (train|validation) and test"):
+    with pytest.raises(InputError, match=r"(train|validation) and test of mine share 1 of 2 images"):
         prepare_dataset("mine", source, folder, None if kind == "copied" else wanted)
     assert not folder.exists()
     prepared = prepare_dataset(

@@ -234,7 +234,7 @@ def test_numbers_of_images_are_told_from_classes(first: int, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ([5, -7, 3, -2], "2 labels of the column x are below 0"),
+        ([5, -7, 3, -2], "2 labels below 0 in the column x"),
         ([2026000001, 2026000002] * 30, "2 classes of the column x have numbers up to 2026000002"),
         ([0, 1, 2, -1] * 30, ""),
         (list(range(1000)) * 3, ""),

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainables.count import plural
 from trainables.error import InputError
 
 # Folders between a split and its classes, or below a class, that name neither.
@@ -116,7 +117,11 @@ def class_warnings(
         num_without[split] += label < 0
     if all(found == {-1} for found in inside.values()):
         return []
-    odd = [f"{num:,} images of {split} have no class" for split, num in num_without.items() if num]
+    odd = [
+        f"{plural(num, 'image')} of {split} without a class"
+        for split, num in num_without.items()
+        if num
+    ]
     train = inside.get("train", {-1})
     others = sorted(set().union(*inside.values()) - train - {-1})
     if others and train != {-1}:

@@ -24,6 +24,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from trainables.count import plural
 from trainables.error import InputError
 from trainables.sources.class_folder import Classes, class_folders
 from trainables.sources.file_kind import ARCHIVE_SUFFIXES, ending
@@ -262,7 +263,7 @@ def _by_prefix(
     if len(set(words)) > 1:
         example = next(i for i, split in enumerate(found) if split)
         warnings.append(
-            f"the names of {len(words):,} of {len(found):,} images begin with the word of a split,"
+            f"{plural(len(words), 'name')} of {len(found):,} with the word of a split in front,"
             f" such as {'/'.join(tree.images[example])}; since not all do, this says no splits"
         )
     return whole, ["splits: none are told by folders, names or a partition file"]

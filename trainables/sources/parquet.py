@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Int64
 
 from trainables.config import PreparationConfig
+from trainables.count import plural
 from trainables.error import InputError
 from trainables.sources.class_folder import class_warnings, ordered_names
 from trainables.sources.columns import Columns, choose_columns, is_text
@@ -174,7 +175,7 @@ def label_warnings(labels: Int64[np.ndarray, " num"], column: str) -> list[str]:
     num_below, num_distinct = int((known < 0).sum()), len(np.unique(known))
     found = []
     if num_below:
-        found.append(f"{num_below:,} labels of the column {column} are below 0")
+        found.append(f"{plural(num_below, 'label')} below 0 in the column {column}")
     if len(known) >= 20 and num_distinct > len(known) / 2:
         found.append(
             f"the column {column} holds {num_distinct:,} different values for {len(known):,}"

@@ -17,6 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from trainables.count import plural
 from trainables.error import InputError
 from trainables.sources.file_tree import FileTree
 from trainables.sources.image_index import ImageIndex
@@ -86,8 +87,8 @@ class _Found:
         found = []
         if self.num_absent:
             found.append(
-                f"{self.num_absent:,} lines of {', '.join(self.files)} name images that are not"
-                " here"
+                f"{plural(self.num_absent, 'line')} of {', '.join(self.files)} with names of"
+                " images that are not here"
             )
         if self.is_more:
             found.append(
