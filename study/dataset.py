@@ -4,7 +4,7 @@ Done by the driver once, before anything is launched: workers only read.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -19,25 +19,29 @@ from trainables.error import InputError
 from trainables.evaluator import ready_evaluator
 from trainables.preparation import prepare_dataset
 from trainables.prepared_file import prepared_names
-from trainables.sources import DOWNLOADABLE
+from trainables.sources import DOWNLOADABLE, split_and_path
 
-Sources = Mapping[str, str]
+Sources = Mapping[str, Sequence[str]]
 
 
-def parse_sources(texts: Iterable[str]) -> dict[str, str]:
-    """`NAME=GLOB` by name.
+def parse_sources(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """`NAME=PATH` by name; several where each is of one split, `NAME=train=PATH`.
 
     Raises:
-        InputError: a text is not of this form, or a name comes twice.
+        InputError: a text is not of this form, or a name comes twice without splits.
     """
-    sources: dict[str, str] = {}
+    sources: dict[str, tuple[str, ...]] = {}
     for text in texts:
-        name, equals, pattern = text.partition("=")
-        if not equals or not name or not pattern:
-            raise InputError(f"a source is written NAME=GLOB, got {text!r}")
-        if name in sources:
-            raise InputError(f"the source of {name} is given twice")
-        sources[name] = pattern
+        name, equals, where = text.partition("=")
+        if not equals or not name or not where:
+            raise InputError(f"a source is written NAME=PATH or NAME=GLOB, got {text!r}")
+        sources[name] = (*sources.get(name, ()), where)
+    for name, wheres in sources.items():
+        if len(wheres) > 1 and not all(split_and_path(where)[0] for where in wheres):
+            raise InputError(
+                f"the source of {name} is given twice; splits that lie apart are written"
+                f" {name}=train=PATH and {name}=test=PATH"
+            )
     return sources
 
 
@@ -79,7 +83,7 @@ def find_datasets(
 
     Args:
         spec: the study.
-        sources: folder, zip or glob of Parquet shards by data set.
+        sources: folder, zip or glob of Parquet shards by data set; several of one split each.
         folder: where prepared data lie.
         progress: told the name, images done and images in all.
         preparation: what is said about every source.

@@ -43,9 +43,10 @@ TimeLimit = Annotated[
 Source = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME=GLOB",
-        help="Images of a data set: a folder, a zip of one, or Parquet shards with train, valid"
-        " or test in each file name, such as 'cifar10=data/cifar10_*.parquet'.",
+        metavar="NAME=PATH",
+        help="Images of a data set: a folder, a zip of one, or Parquet files, such as"
+        " 'cifar10=data/cifar10_*.parquet'; NAME=train=PATH and NAME=test=PATH where splits lie"
+        " apart.",
     ),
 ]
 Enqueue = Annotated[

@@ -27,8 +27,8 @@ def reproduce_and_tell(
         InputError: see `find_rows` and `reproduce`.
     """
     rows = find_rows(target, num_fresh)
-    for name, pattern in parse_sources(sources).items():
-        prepare_by_name(name, pattern, storage, console)
+    for name, wheres in parse_sources(sources).items():
+        prepare_by_name(name, wheres, storage, console)
     obtained: dict[str, list[float]] = {row.export.title: [] for row in rows}
     num_seeds = sum(len(row.seeds) for row in rows)
     console.print(f"{num_seeds} seed(s) of {len(rows)} row(s) run again")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from search_spaces import StudySpec
-from study.dataset import check_names, find_datasets, load_datasets, ready_fid
+from study.dataset import check_names, find_datasets, load_datasets, parse_sources, ready_fid
 from trainables.config import ImageFormat
 from trainables.error import InputError
 from trainables.evaluator import evaluator_for
@@ -50,6 +50,28 @@ def png(draw: np.random.Generator, size: int, middle: int) -> bytes:
 
 
 def tell_nobody(name: str, done: int, total: int) -> None: ...
+
+
+def test_sources_of_splits_that_lie_apart_are_written_by_split() -> None:
+    texts = ["faces=train=a", "faces=test=b/*.parquet", "mine=c=d"]
+    assert parse_sources(texts) == {
+        "faces": ("train=a", "test=b/*.parquet"), "mine": ("c=d",),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (["faces"], "a source is written NAME=PATH or NAME=GLOB, got 'faces'"),
+        (["faces="], "a source is written NAME=PATH"),
+        (["=a"], "a source is written NAME=PATH"),
+        (["faces=a", "faces=b"], "the source of faces is given twice"),
+        (["faces=train=a", "faces=b"], "written faces=train=PATH and faces=test=PATH"),
+    ],
+)
+def test_a_source_that_is_written_otherwise_is_refused(texts: list[str], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse_sources(texts)
 
 
 def test_the_classifiers_set_may_have_a_source(sources: dict[str, str], tmp_path: Path) -> None:

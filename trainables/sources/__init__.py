@@ -21,7 +21,7 @@ from trainables.sources.tree import TreeSource
 
 __all__ = [
     "DOWNLOADABLE", "WHOLE", "LeftOut", "Reading", "SelectedSource", "Source", "SourceImage",
-    "open_loose", "open_source", "open_sources",
+    "open_loose", "open_source", "open_sources", "split_and_path",
 ]  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def open_sources(
     texts = [wheres] if isinstance(wheres, str) else list(wheres or ())
     if not texts:
         return open_source(name, None, folder, config)
-    parts = [_split_and_path(text) for text in texts]
+    parts = [split_and_path(text) for text in texts]
     if len(parts) == 1 and parts[0][0] is None:
         return open_source(name, parts[0][1], folder, config)
     found: dict[str, Source] = {}
@@ -130,7 +130,8 @@ def _has_only_shards(tree: FolderTree) -> bool:
     return has_shards and not any(is_image(tree, path) for path in tree.files)
 
 
-def _split_and_path(text: str) -> tuple[str | None, str]:
+def split_and_path(text: str) -> tuple[str | None, str]:
+    """The split and the path of `train=PATH`; of a path that exists as it is, no split."""
     word, equals, path = text.partition("=")
     split = split_of_word(word)
     if equals and split and path and not Path(text).expanduser().exists():
