@@ -348,6 +348,13 @@ WARNED = {
         """,
         "bullet_train is taken for a class, not for a split",
     ),
+    "classes whose names say two splits": (
+        """
+        train_test_a/1.png whole train_test_a
+        train_test_b/2.png whole train_test_b
+        """,
+        "train_test_b is taken for a class, not for a split",
+    ),
     "prefixes of some files": (
         """
         train_1.png whole -
@@ -407,6 +414,10 @@ ASKED = {
     "an image beside splits": (
         "train/1.png test/2.png 3.png",
         "3.png lies beside the folders of the splits",
+    ),
+    "a folder of two splits beside one": (
+        "train_val/1.png test/2.png",
+        "test looks like a split, but lies beside the folders train_val",
     ),
     "two folders for one split": (
         "train/1.png training/2.png test/3.png",

@@ -16,7 +16,8 @@ from trainables.picture import Crop
 from trainables.preparation import prepare_dataset
 from trainables.prepared_file import read_prepared, read_splits
 from trainables.sources import DOWNLOADABLE
-from trainables.sources.layout import Paths, read_layout
+from trainables.sources.folders import Paths
+from trainables.sources.layout import read_layout
 from trainables.sources.shards import split_of
 
 SPLIT_TREE = (

@@ -17,7 +17,7 @@ SPLIT_WORDS = {
     "train": "train", "Training": "train", "trn": "train", "val": "validation",
     "valid": "validation", "DEV": "validation", "test": "test", "testing": "test", "Tst": "test",
 }  # fmt: skip
-TOKENS = ["bullet_train", "test_tube", "train2017", "test2017"]
+TOKENS = ["bullet_train", "test_tube", "train2017", "test2017", "train_val"]
 NAMES = [
     *SPLIT_WORDS, *TOKENS, "cat", "dog", "Dog", "01", "1", "images", "img", "cafe\u0301",
     "caf\u00e9", "labels", "@eaDir", ".git", "__MACOSX",

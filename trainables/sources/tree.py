@@ -9,8 +9,9 @@ import numpy as np
 from trainables.config import NO_LABEL, PreparationConfig
 from trainables.sources.file_kind import is_system
 from trainables.sources.file_tree import FileTree
+from trainables.sources.folders import Paths
 from trainables.sources.group import groups_of
-from trainables.sources.layout import Layout, Paths, read_layout
+from trainables.sources.layout import Layout, read_layout
 from trainables.sources.partition import Partition, find_partition
 from trainables.sources.sieve import Sieve, sift
 from trainables.sources.source import Reading, Source, SourceImage
