@@ -1,7 +1,7 @@
 """What a study is to confirm or refute, written down before it runs.
 
 Every claim is about test FIDs of the table, lower is better; how each is judged stands in
-`study.report.claim`.
+`study.tables.claim`.
 """
 
 from typing import Annotated, Any, Literal, Self

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from study.environment import cpu_model, current_environment
+from study.storage.environment import cpu_model, current_environment
 from trainables.error import InputError
 
 DISTRIBUTION = "prior-study"
@@ -193,7 +193,7 @@ def _inception_weights() -> Finding:
 
 
 def _datasets(folder: Path) -> Finding:
-    from trainables.prepared_file import prepared_names
+    from trainables.data.prepared_file import prepared_names
 
     names = sorted(prepared_names(folder)) if folder.is_dir() else []
     if names:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from study.failure import Failure, FailureKind
 from study.ledger import Ended, Ending, Ledger, pruned_at
+from study.ledger.failure import Failure, FailureKind
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 

@@ -28,7 +28,7 @@ def loaded_by(code: str) -> set[str]:
         "from typer.testing import CliRunner; from study.cli import app\n"
         "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0",
         # `study show` counts parameters at its end, and loads torch only there.
-        "import study.overview",
+        "import study.preview.space",
         "from typer.testing import CliRunner; from study.cli import app\n"
         "assert CliRunner().invoke(app, ['list', '--help']).exit_code == 0",
     ],

@@ -16,7 +16,7 @@ class Collapse:
     """How much of the latent space is in use, on the validation part.
 
     Attributes:
-        active_units: dimensions that tell something of the image, see `trainables.collapse`.
+        active_units: dimensions that tell something of the image, as the trial counts them.
         mutual_information: estimate of I(x; z) in nats; it cannot exceed its ceiling.
         ceiling: log N, with N the number of images that it was estimated with.
         is_saturated: whether the estimate is so near its ceiling that it says "at least".

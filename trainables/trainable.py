@@ -26,12 +26,12 @@ from trainables.checkpoint import (
     is_fenced,
     newest_checkpoint,
 )
-from trainables.data import ImageDataset
-from trainables.held_out import held_out_score
+from trainables.data.dataset import ImageDataset
 from trainables.measurement import Measurement
 from trainables.plugin import load_plugins
 from trainables.suggestion import Suggestion, Workplace
-from trainables.training import Trainer, device_name
+from trainables.training.test_score import held_out_score
+from trainables.training.trainer import Trainer, device_name
 
 DISK_PAUSE = 10.0  # seconds between two looks at a full disk
 

@@ -52,8 +52,8 @@ def prepare(
     storage: option.Storage = option.STUDIES,
 ) -> None:
     """Bring a data set into the prepared form, with a fingerprint; first says how."""
-    from study.image_preparation import Preparation
-    from study.preparation import prepare_by_name
+    from study.data.image_preparation import Preparation
+    from study.data.preparation import prepare_by_name
 
     config = option.preparation(
         size=size, channels=channels, num_levels=levels, label=label, group=group,
@@ -69,6 +69,6 @@ def prepare(
 @app.command("list")
 def list_(storage: option.Storage = option.STUDIES) -> None:
     """The prepared data sets: images by split, size, channels, labels, fingerprint."""
-    from study.inventory import list_datasets
+    from study.data.inventory import list_datasets
 
     list_datasets(storage, option.console())

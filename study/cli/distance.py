@@ -51,7 +51,7 @@ def fid(
     storage: option.Storage = option.STUDIES,
 ) -> None:
     """FID, KID, precision and recall of images A against images B, with their protocol."""
-    from study.image_distance import tell_image_distance
+    from study.distance.image_distance import tell_image_distance
     from trainables.config import FIDConfig
 
     config = FIDConfig(

@@ -40,14 +40,14 @@ def reproduce(
 
     sources, console = tuple(source or ()), option.console()
     if target in space_names():
-        from study.export.paper_table import reproduce_paper
+        from study.reproduce.paper_table import reproduce_paper
 
         raise typer.Exit(
             reproduce_paper(target, overrides or [], seeds, storage, address, sources, console)
         )
     if overrides:
         raise InputError(f"an export runs as it is; got {overrides[0]!r} beside {target}")
-    from study.export.answer import reproduce_and_tell
+    from study.reproduce.console import reproduce_and_tell
 
     raise typer.Exit(reproduce_and_tell(Path(target), storage, seeds, sources, address, console))
 
@@ -60,7 +60,7 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
 ) -> None:
     """A grid of images from an exported model."""
-    from study.export.model import draw_samples
+    from study.export.sample import draw_samples
 
     draw_samples(file, out, num_samples, seed)
     print(out)

@@ -17,7 +17,7 @@ def show(
 ) -> None:
     """Strata, domains, budget, and what it will cost; nothing runs."""
     from search_spaces import load_space
-    from study.overview import show_space
+    from study.preview.space import show_space
 
     show_space(load_space(space, overrides or ()), option.console())
 
@@ -25,7 +25,7 @@ def show(
 @app.command("list")
 def list_(storage: option.Storage = option.STUDIES) -> None:
     """Every study of a storage: how far it is, whether it runs, when it last changed."""
-    from study.study_list import list_studies
+    from study.run.study_list import list_studies
 
     list_studies(storage, option.console())
 
@@ -41,8 +41,8 @@ def status(
     if name is None:
         list_(storage)
         return
-    from study.layout import open_layout
-    from study.status import show_status
+    from study.run.status import show_status
+    from study.storage.layout import open_layout
 
     show_status(open_layout(storage, name), option.console())
 
@@ -59,8 +59,8 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of what is known so far, also while the study runs."""
-    from study.layout import open_layout
-    from study.outcome import show_protocols_of, write_outcome
+    from study.run.outcome import show_protocols_of, write_outcome
+    from study.storage.layout import open_layout
 
     layout = open_layout(storage, name)
     if protocol:
@@ -88,8 +88,8 @@ def export(
     ] = False,
 ) -> None:
     """One file per stratum with a test FID: a config that `study reproduce` runs again."""
-    from study.layout import open_layout
-    from study.outcome import write_outcome, write_table
+    from study.run.outcome import write_outcome, write_table
+    from study.storage.layout import open_layout
     from trainables.error import InputError
 
     layout = open_layout(storage, name)

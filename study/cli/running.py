@@ -36,8 +36,8 @@ def run(
     strict: option.Strict = False,
 ) -> None:
     """Search, confirm, test, report, export; run it again to resume."""
-    from study.image_preparation import Preparation
-    from study.launch import run_study
+    from study.data.image_preparation import Preparation
+    from study.run.launch import run_study
 
     config = option.preparation(
         size=size, channels=channels, num_levels=levels, label=label, group=group,
@@ -115,8 +115,8 @@ def stop(
     wait: Annotated[float, typer.Option(help="Seconds to wait for the driver's end.")] = 60,
 ) -> None:
     """Ask a running study to checkpoint and end."""
-    from study.layout import open_layout
-    from study.lock import holder
+    from study.storage.layout import open_layout
+    from study.storage.lock import holder
 
     layout = open_layout(storage, name)
     layout.load_spec()
@@ -142,11 +142,11 @@ def sync(
     tracking_uri: option.TrackingUri = None,
 ) -> None:
     """Send MLflow what it lacks of a study, or all of it anew; reads ledger and histories."""
-    from study.layout import open_layout
+    from study.storage.layout import open_layout
 
     layout, console = open_layout(storage, name), option.console()
     layout.load_spec()  # MLflow takes seconds to load
-    from study.export.registered_model import register_study
+    from study.tracking.registered_model import register_study
     from study.tracking.sync import sync_study
 
     sync_study(layout, tracking_uri, console)
@@ -172,8 +172,8 @@ def _resume(
     more_seeds: int = 0,
     retest: tuple[str, str] | None = None,
 ) -> None:
-    from study.launch import Options, resume_study
-    from study.layout import open_layout
+    from study.run.launch import Options, resume_study
+    from study.storage.layout import open_layout
 
     outcome = resume_study(
         open_layout(storage, name),

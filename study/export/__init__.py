@@ -1,5 +1,5 @@
 """The answers of a study as files that anybody can run again, and running them."""
 
-from study.export.exported import Export, load_export
+from study.export.export import Export, load_export
 
 __all__ = ["Export", "load_export"]

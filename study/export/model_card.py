@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from study.export.exported import Export
-from study.number import fid_text, value_text
+from study.export.export import Export
+from study.text import fid_text, value_text
 
 _HEADERS = ("seed", "test_fid", "val_fid", "aggregate_fid", "reconstruction_fid", "best_elbo")
 _NAMES = {

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search_spaces import dump_yaml
-from study.environment import Environment
-from study.export.exported import FORMAT, Export
-from study.export.interval import confidence_interval
+from study.export.export import FORMAT, Export
 from study.export.model_card import model_card
-from study.layout import Layout
 from study.record import TEST_PARTS, TrialRecord
-from study.report.cell import Cell, best_measurement
-from study.report.table import Table
+from study.storage.environment import Environment
+from study.storage.layout import Layout
+from study.tables.cell import Cell, best_measurement
+from study.tables.interval import confidence_interval
+from study.tables.table import Table
 from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import TrialConfig
 from trainables.fid import find_classifier

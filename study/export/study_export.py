@@ -6,7 +6,7 @@ import yaml
 
 from search_spaces import read_yaml
 from study.export.row import Origin, exported_cells, write_row
-from study.report.table import Table
+from study.tables.table import Table
 from trainables.error import InputError
 
 

@@ -18,12 +18,12 @@ import yaml
 from pydantic import Field, ValidationError
 
 from search_spaces import complaint, dump_yaml, read_yaml
-from study.export.exported import check_format, title_of
+from study.export.export import check_format, title_of
 from study.export.row import Origin, exported_cells, write_row
-from study.report.cell import Cell
-from study.report.grid_file import csv_text, markdown_text
-from study.report.result import all_rows, results
-from study.report.table import Table
+from study.tables.cell import Cell
+from study.tables.grid_file import csv_text, markdown_text
+from study.tables.result import all_rows, results
+from study.tables.table import Table
 from trainables.checkpoint import write_atomically
 from trainables.config import Frozen
 from trainables.error import InputError

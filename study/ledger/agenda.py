@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from optuna.trial import Trial, TrialState
 
-from study.failure import RETRIES, FailureKind
 from study.ledger.cell import Cell
+from study.ledger.failure import RETRIES, FailureKind
 from study.ledger.issue import Issue, TrialPhase, begin
 from trainables.suggestion import Suggestion
 

@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
-from study.failure import RETRIES, Failure, FailureKind
 from study.ledger.choice import BEST_ELBO
+from study.ledger.failure import RETRIES, Failure, FailureKind
 
 FAILURES = "failures"
 _KEPT: tuple[str, ...] = ("slot", "overrides")  # what makes a trial the one it is

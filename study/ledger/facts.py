@@ -10,8 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Stratum
 from study.ledger.choice import Candidates, Choice, Slot
+from study.ledger.phase import Phase, State
 from study.ledger.question import check_version
-from study.record import Phase, State
 from trainables.error import InputError
 
 RUNG = "rung/"

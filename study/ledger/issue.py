@@ -6,10 +6,10 @@ from typing import Any, Literal
 from optuna.trial import Trial
 from pydantic import ValidationError
 
-from study.failure import Failure, FailureKind
 from study.ledger.cell import Cell
 from study.ledger.ending import FAILURES, tell
 from study.ledger.facts import RUNG
+from study.ledger.failure import Failure, FailureKind
 from trainables.suggestion import Suggestion
 
 TrialPhase = Literal["search", "confirm"]

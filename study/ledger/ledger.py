@@ -22,12 +22,12 @@ import optuna
 from optuna.trial import Trial
 
 from search_spaces import Stratum, StudySpec, did_you_mean
-from study.failure import Failure, FailureKind
 from study.ledger.agenda import Agenda
 from study.ledger.cell import open_cell
 from study.ledger.confirm import choose_again, rivals
 from study.ledger.ending import Ended, Ending, retry_failed, take_back, tell
 from study.ledger.facts import CONFIRM, RUNG, TEST, TEST_FAILURE, LedgerFacts, read_facts
+from study.ledger.failure import Failure, FailureKind
 from study.ledger.issue import Issue
 from study.ledger.question import read_question
 from study.ledger.storage import open_for_reading, open_storage, release
@@ -165,7 +165,7 @@ class Ledger:
 
         Args:
             ray_trial_id: as given to `next`; unknown ones are ignored.
-            failure: what went wrong; `study.failure.RETRIES` says how often each kind may.
+            failure: what went wrong; `study.ledger.failure.RETRIES` says how often each kind may.
             cost: epochs and seconds that the trial took.
         """
         issue = self._issued.pop(ray_trial_id, None)

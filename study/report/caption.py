@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from search_spaces import StudySpec
-from study.number import value_text
-from study.report.field import field_of
-from study.report.reference import reference_biases
-from study.report.table import Table
+from study.tables.reference import reference_biases
+from study.tables.searched_field import field_of
+from study.tables.table import Table
+from study.text import value_text
 from trainables.config import DiffusionPriorConfig, TrialConfig
 from trainables.count import plural
 
@@ -69,7 +69,9 @@ def _variance_costs(table: Table) -> list[tuple[str, str]]:
     stored = [t.config for t in trials if t and field_of(t, "prior.kind") == "diffusion"]
     if not stored:
         return []
-    from study.variance import cost_text  # loads torch, which other studies do not need here
+    from study.preview.variance import (
+        cost_text,  # loads torch, which other studies do not need here
+    )
 
     priors = (TrialConfig.from_stored(values).prior for values in stored)
     texts = [cost_text(prior) for prior in priors if isinstance(prior, DiffusionPriorConfig)]

@@ -8,9 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from study.number import fid_text
-from study.report.cell import Cell
-from study.report.grid import Row, stratum_row
 from study.report.palette import (
     REFERENCE_COLOR,
     STYLE,
@@ -21,7 +18,10 @@ from study.report.palette import (
     prior_handles,
 )
 from study.report.panel import priors, scale_fid
-from study.report.table import Table
+from study.tables.cell import Cell
+from study.tables.grid import Row, stratum_row
+from study.tables.table import Table
+from study.text import fid_text
 
 
 def fid_rows(table: Table) -> list[Row]:

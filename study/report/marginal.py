@@ -11,12 +11,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from search_spaces import Choice, StudySpec
-from study.number import value_text
-from study.report.field import field_name, field_of
-from study.report.grid import Row, stratum_row
 from study.report.palette import STYLE, WIDTH, color_of
 from study.report.panel import scale_fid
-from study.report.table import Table
+from study.tables.grid import Row, stratum_row
+from study.tables.searched_field import field_name, field_of
+from study.tables.table import Table
+from study.text import value_text
 
 _MOST_LETTERS = 18  # that fit side by side below a panel
 _LOOKS = ("o", "s", "^", "D", "v", "P")

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from search_spaces import StudySpec
-from study.number import duration_text
-from study.report.answer import answer
 from study.report.caption import ReportFacts
-from study.report.grid import Grid
-from study.report.picture import Picture
-from study.report.table import Table
+from study.report.figure import Picture
+from study.report.summary import answer
+from study.tables.grid import Grid
+from study.tables.table import Table
+from study.text import duration_text
 from trainables.count import plural
 
 # Which tables and figures stand under which heading, in this order; a table before its figures.

@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from study.record import TrialRecord
-from study.report.cell import Cell
 from study.report.palette import WIDTH, color_of
-from study.report.table import Table
+from study.tables.cell import Cell
+from study.tables.table import Table
 
 Panels = dict[tuple[str, int], Axes]
 

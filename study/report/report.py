@@ -13,26 +13,26 @@ from pathlib import Path
 
 from search_spaces import StudySpec
 from study.record import TrialRecord
-from study.report.against import Other, against, check_comparable
-from study.report.bound import bounds, elbo_comparisons
 from study.report.caption import ReportFacts, caption_facts
-from study.report.collapse import collapse
-from study.report.effect import variants
-from study.report.field import best_configs, field_importances
-from study.report.foresight import lost_winners, rung_correlations
-from study.report.grid import Grid
-from study.report.grid_file import WRITERS, csv_text, markdown_text
-from study.report.luck import luck
+from study.report.figure import Picture, draw_pictures
 from study.report.page import page_text
-from study.report.picture import Picture, draw_pictures
-from study.report.reference import classifier_ranks
-from study.report.result import all_rows, fid_parts, results
-from study.report.selection import selections
-from study.report.soundness import sound_table
-from study.report.spending import budget, failures, waste
-from study.report.table import Table
 from study.report.tuning import tuning
-from study.report.verdict import claims, comparisons
+from study.tables.bound import bounds, elbo_comparisons
+from study.tables.budget import budget, failures, waste
+from study.tables.collapse import collapse
+from study.tables.comparability import sound_table
+from study.tables.grid import Grid
+from study.tables.grid_file import WRITERS, csv_text, markdown_text
+from study.tables.luck import luck
+from study.tables.reference import classifier_ranks
+from study.tables.result import all_rows, fid_parts, results
+from study.tables.rung_correlation import lost_winners, rung_correlations
+from study.tables.searched_field import best_configs, field_importances
+from study.tables.selection import selections
+from study.tables.study_comparison import Other, against, check_comparable
+from study.tables.table import Table
+from study.tables.variant import variants
+from study.tables.verdict import claims, comparisons
 
 
 def write_report(

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from study.report.cell import Cell
-from study.report.grid import Row, stratum_row
 from study.report.palette import STYLE, WIDTH, color_of
-from study.report.table import Table
+from study.tables.cell import Cell
+from study.tables.grid import Row, stratum_row
+from study.tables.table import Table
 
 FILE_NAME = "samples.png"
 

@@ -15,10 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from search_spaces import StudySpec
-from study.number import count_text, duration_text
 from study.record import TrialRecord
-from study.report.cell import Cell
-from study.report.grid import STRATUM, Grid, Row, fid, number, stratum_row
 from study.report.palette import (
     STYLE,
     WIDTH,
@@ -28,9 +25,12 @@ from study.report.palette import (
     prior_handles,
 )
 from study.report.panel import priors, scale_fid
-from study.report.parameter import num_parameters
-from study.report.seed import unit_of
-from study.report.table import Table
+from study.tables.cell import Cell
+from study.tables.grid import STRATUM, Grid, Row, fid, number, stratum_row
+from study.tables.parameter import num_parameters
+from study.tables.seed import unit_of
+from study.tables.table import Table
+from study.text import count_text, duration_text
 
 _AXES = ("num_trials", "num_epochs", "seconds")
 _TIMES = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from search_spaces import Stratum, StudySpec
-from study.number import duration_text, fid_text
 from study.record import TrialRecord
+from study.text import duration_text, fid_text
 
 
 def overview(spec: StudySpec, records: Sequence[TrialRecord]) -> str:

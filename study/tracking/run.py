@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search_spaces import StudySpec
-from study.number import duration_text
-from study.protocol import protocol_hash
 from study.record import TrialRecord
+from study.tables.protocol import protocol_hash
+from study.text import duration_text
 
 VERSION = 1
 ALWAYS = ("data.dataset", "prior.kind", "latent_size", "seed", "max_epochs")

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from search_spaces import StudySpec
-from study.layout import Layout, local_artifacts, tracking_uri
 from study.ledger import Ledger
 from study.record import load_records
+from study.storage.layout import Layout, local_artifacts, tracking_uri
 from study.tracking.address import shown_uri
 from study.tracking.mirror import Mirror
 from study.tracking.tracker import Tracker, open_mirror

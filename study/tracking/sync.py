@@ -3,9 +3,9 @@
 from rich.console import Console
 from rich.progress import track
 
-from study.layout import Layout, local_artifacts, tracking_uri
-from study.lock import hold
 from study.record import TrialRecord, load_records
+from study.storage.layout import Layout, local_artifacts, tracking_uri
+from study.storage.lock import hold
 from study.tracking.address import check_tracking_uri, shown_uri
 from study.tracking.mirror import Mirror
 from study.tracking.sender import reason_of

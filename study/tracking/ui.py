@@ -11,7 +11,7 @@ import webbrowser
 from pathlib import Path
 from typing import NoReturn
 
-from study.layout import Layout, open_layout, tracking_uri
+from study.storage.layout import Layout, open_layout, tracking_uri
 from study.tracking.address import shown_uri
 from study.tracking.view import view_path
 from trainables.error import InputError

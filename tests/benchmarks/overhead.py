@@ -16,12 +16,12 @@ import ray
 from ray import tune
 
 from search_spaces import StudySpec, load_space
+from study.cluster.tune import cluster, run_trials
 from study.driver import Driver
-from study.layout import ledger_url, make_folders, open_layout
 from study.ledger import Ledger
-from study.ray_adapter import cluster, run_trials
 from study.record import load_records
-from study.simulation import TABLE_1, Simulation
+from study.storage.layout import ledger_url, make_folders, open_layout
+from tests.simulation import TABLE_1, Simulation
 from trainables.config import TrialConfig
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion, Workplace
@@ -128,7 +128,7 @@ def test_start_of_a_trial_on_a_reused_actor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seconds that one worker spends between the ends of two trials that do nothing."""
-    monkeypatch.setattr("study.ray_adapter.PriorTrainable", NoOpTrainable)
+    monkeypatch.setattr("study.cluster.tune.PriorTrainable", NoOpTrainable)
     # Workers cannot import this file, which is no module of a package.
     ray.cloudpickle.register_pickle_by_value(sys.modules[NoOpTrainable.__module__])
     spec = question(90)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from study.simulation import TABLE_1, Family
+from tests.simulation import TABLE_1, Family
 from tests.study.shared_asha import Outcome, by_strata, shared
 
 NUM_SEEDS = int(os.environ.get("NUM_SEEDS", "100"))

@@ -17,7 +17,7 @@ from typing import Any
 PREPARE = """
 import json, resource, sys, time
 from pathlib import Path
-from trainables.preparation import prepare_dataset
+from trainables.data.preparation import prepare_dataset
 started = time.perf_counter()
 prepared = prepare_dataset("benchmark", sys.argv[1], Path(sys.argv[2]))
 print(json.dumps({
@@ -32,7 +32,7 @@ OPEN = """
 import json, sys, time
 from pathlib import Path
 import numpy as np, psutil
-from trainables.prepared_file import find_prepared, read_splits
+from trainables.data.prepared_file import find_prepared, read_splits
 def memory():
     found = psutil.Process().memory_full_info()
     return {"own": found.rss - found.shared, "uss": found.uss, "rss": found.rss}

@@ -18,10 +18,10 @@ import pytest
 
 from search_spaces import StudySpec, load_space
 from study.driver import Driver
-from study.layout import Layout, ledger_url, make_folders, open_layout
 from study.ledger import Ledger, TrialFacts
-from study.simulation import TABLE_1, Simulation
+from study.storage.layout import Layout, ledger_url, make_folders, open_layout
 from tests.browser import CHROMIUM, seen
+from tests.simulation import TABLE_1, Simulation
 from trainables.checkpoint import commit
 from trainables.config import TrialConfig
 

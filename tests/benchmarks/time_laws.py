@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from trainables.config import DataConfig, TrialConfig
-from trainables.data import ImageDataset, load_dataset
+from trainables.data.dataset import ImageDataset, load_dataset
 from trainables.level import x_from_levels
 from trainables.priors.diffusion import DiffusionPrior
-from trainables.training import Trainer
+from trainables.training.trainer import Trainer
 from trainables.vae import VAE
 
 SEEDS = range(int(os.environ.get("NUM_SEEDS", "5")))

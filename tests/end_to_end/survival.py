@@ -15,9 +15,9 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from search_spaces import StudySpec
-from study.layout import Layout, ledger_url, open_layout
 from study.ledger import Ledger, LedgerFacts, TrialFacts
 from study.record import TrialRecord, load_records
+from study.storage.layout import Layout, ledger_url, open_layout
 from trainables.checkpoint import newest_checkpoint
 from trainables.error import InputError
 

@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from study.ledger import Ledger, LedgerFacts
 from study.record import load_records
-from trainables.image_grid import image_grid
+from trainables.training.image_grid import image_grid
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]

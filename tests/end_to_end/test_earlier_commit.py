@@ -18,14 +18,14 @@ import pytest
 import torch
 
 from search_spaces import Stratum, StudySpec
-from study.environment import cpu_model
-from study.export.reproduction import find_rows
-from study.layout import Layout, ledger_url, open_layout
 from study.ledger import Ledger
 from study.record import TrialRecord, load_records
+from study.reproduce.reproduction import find_rows
+from study.storage.environment import cpu_model
+from study.storage.layout import Layout, ledger_url, open_layout
 from trainables.checkpoint import config_hash, newest_checkpoint, read_checkpoint, read_history
-from trainables.data import ImageDataset, load_dataset
-from trainables.training import Trainer, device_name
+from trainables.data.dataset import ImageDataset, load_dataset
+from trainables.training.trainer import Trainer, device_name
 
 slow, timeout = pytest.mark.slow, pytest.mark.timeout(600)
 EARLIER = Path(__file__).parents[1] / "fixtures" / "d08845d"

@@ -73,7 +73,7 @@ from typing import Literal
 
 import trainables.trainable
 from trainables.config import PriorConfigBase, register_prior
-from trainables.training import Trainer
+from trainables.training.trainer import Trainer
 
 
 @register_prior

@@ -5,8 +5,8 @@ import statistics
 import pytest
 
 from search_spaces import Stratum, load_space
-from trainables.data import load_dataset
-from trainables.training import Trainer
+from trainables.data.dataset import load_dataset
+from trainables.training.trainer import Trainer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SEEDS = (0, 1, 2)

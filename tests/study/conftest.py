@@ -11,7 +11,8 @@ from matplotlib.image import imsave
 from numpy.random import Generator, default_rng
 
 from search_spaces import Choice, Stratum, StudySpec, load_space
-from study.record import Cost, Phase, State, TestResult, TrialRecord
+from study.ledger.phase import Phase, State
+from study.record import Cost, TestResult, TrialRecord
 from tests.study.storage import postgresql  # noqa: F401  # a fixture of this folder
 from trainables.measurement import Measurement
 

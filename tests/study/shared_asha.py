@@ -8,7 +8,7 @@ import optuna
 
 from search_spaces import StudySpec, load_space
 from study.ledger import LedgerFacts
-from study.simulation import Family, simulate
+from tests.simulation import Family, simulate
 from trainables.seed import derive_seed
 
 NUM_TRIALS = 60

@@ -13,7 +13,7 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from study.report.comparison import (
+from study.tables.comparison import (
     UNDECIDED,
     Comparison,
     Difference,
@@ -22,7 +22,7 @@ from study.report.comparison import (
     paired,
     welch,
 )
-from study.report.decision import (
+from study.tables.decision import (
     decide_best,
     decide_equivalence,
     decide_monotone,

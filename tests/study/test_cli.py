@@ -7,10 +7,10 @@ import pytest
 
 from search_spaces import StudySpec
 from study.cli import main
-from study.layout import Layout
 from study.ledger import Ledger
-from study.outcome import Outcome
-from study.report.table import Table
+from study.run.outcome import Outcome
+from study.storage.layout import Layout
+from study.tables.table import Table
 from trainables.suggestion import Suggestion
 
 BAD = {
@@ -131,7 +131,7 @@ def test_a_config_that_cannot_be_enqueued_is_refused_before_the_study_begins(
     monkeypatch.chdir(tmp_path)
     if text is not None:
         (tmp_path / "wish.yaml").write_text(text)
-    monkeypatch.setattr("study.launch._found", lambda layout, spec, *_: spec)
+    monkeypatch.setattr("study.run.launch._found", lambda layout, spec, *_: spec)
     assert call(["run", "digits", "--enqueue", "wish.yaml"], monkeypatch) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
@@ -153,8 +153,8 @@ def test_enqueued_files_come_first_in_the_ledger(
         asked.extend(suggestion for suggestion in issued if suggestion is not None)
         return Outcome(Table(()), is_finished=False, exit_code=0)
 
-    monkeypatch.setattr("study.launch._found", lambda layout, spec, *_: spec)
-    monkeypatch.setattr("study.launch._run", run)
+    monkeypatch.setattr("study.run.launch._found", lambda layout, spec, *_: spec)
+    monkeypatch.setattr("study.run.launch._run", run)
     command = ["run", "digits", "strata.latent_size=8", "strata.prior=flow"]
     enqueued = ["--enqueue", "one.yaml", "--enqueue", "two.yaml"]
     assert call([*command, *enqueued], monkeypatch) == 0
@@ -172,7 +172,7 @@ def test_a_full_disk_is_one_sentence_and_exit_code_one(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "ledger.journal")
 
-    monkeypatch.setattr("study.launch.run_study", full)
+    monkeypatch.setattr("study.run.launch.run_study", full)
     assert call(["run", "digits"], monkeypatch) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: the disk is full")

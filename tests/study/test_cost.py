@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces import load_space
-from study.cost import model_costs, network_cost, num_prior_parameters
+from study.preview.cost import model_costs, network_cost, num_prior_parameters
 from trainables.config import (
     DcganNetworkConfig,
     DiffusionPriorConfig,
@@ -81,7 +81,7 @@ SHOWN = """
 import io, sys
 from rich.console import Console
 from search_spaces import load_space
-from study.overview import show_space
+from study.preview.space import show_space
 show_space(load_space("table1"), Console(file=io.StringIO()))
 print(sorted({"torch._dynamo", "torchvision", "ray", "optuna", "mlflow"} & set(sys.modules)))
 """

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from search_spaces import StudySpec
-from study.dataset import check_names, find_datasets, load_datasets, parse_sources, ready_fid
+from study.data.dataset import check_names, find_datasets, load_datasets, parse_sources, ready_fid
 from trainables.config import ImageFormat
+from trainables.data.preparation import prepare_dataset
 from trainables.error import InputError
-from trainables.evaluator import evaluator_for
-from trainables.preparation import prepare_dataset
+from trainables.training.evaluator import evaluator_for
 
 
 def spec_of(*datasets: str, **fields: object) -> StudySpec:

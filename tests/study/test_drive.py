@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from study import drive
 from study.driver import Driver
-from study.failure import NodeLostError
 from study.ledger import Ledger
-from study.stop import Stop
+from study.ledger.failure import NodeLostError
+from study.run import session as drive
+from study.run.stop import Stop
 from tests.study.walk import small
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from search_spaces import StudySpec, load_space
 from study.driver import Driver
-from study.failure import RETRIES, Failure, FailureKind
 from study.ledger import Ended, Ledger
+from study.ledger.failure import RETRIES, Failure, FailureKind
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from search_spaces import DatasetFacts, StudySpec
-from study.dataset import find_datasets
-from study.duplicates import overlap_texts
+from study.data.dataset import find_datasets
+from study.data.duplicates import overlap_texts
 from study.report.caption import caption_facts
-from study.report.table import build_table
+from study.tables.table import build_table
 from tests.trainables.pictures import Pictures
 from trainables.config import PreparationConfig
-from trainables.preparation import prepare_dataset
+from trainables.data.preparation import prepare_dataset
 
 
 def spec_of(dataset: str, folder: Path, **fields: Any) -> StudySpec:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from search_spaces import Stratum, dump_yaml
-from study.enqueue import Wish, load_wish
 from study.ledger import Ledger
+from study.run.enqueue import Wish, load_wish
 from tests.study.walk import Walk, by_stratum, key_of, phase, small
 from trainables.error import InputError
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from study.environment import Environment, current_environment
+from study.storage.environment import Environment, current_environment
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,16 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from search_spaces import StudySpec, load_space
-from study.environment import current_environment, load_environments, remember_environment
 from study.export import load_export
-from study.export.interval import confidence_interval, prediction_interval
-from study.export.model import exported_samples
 from study.export.row import Origin
+from study.export.sample import exported_samples
 from study.export.study_export import export_study
 from study.export.table_folder import load_table_folder, write_table_folder
-from study.layout import Layout, open_layout
 from study.report.caption import caption_facts
-from study.report.table import Table, build_table
+from study.storage.environment import current_environment, load_environments, remember_environment
+from study.storage.layout import Layout, open_layout
+from study.tables.interval import confidence_interval, prediction_interval
+from study.tables.table import Table, build_table
 from tests.study.conftest import MakeRecords
 from trainables.config import TrialConfig
 from trainables.error import InputError

@@ -1,10 +1,10 @@
 import pytest
 
-from study.failure import Failure, FailureKind, failure_in
+from study.ledger.failure import Failure, FailureKind, failure_in
 
 RAISED = """Failure # 1 (occurred at 2026-11-21_07-44-28)
 ray::PriorTrainable.train() (pid=1, ip=127.0.0.1, repr=<trainable>)
-  File "trainables/training.py", line 105, in fit_epoch
+  File "trainables/training/trainer.py", line 105, in fit_epoch
     train_rate, train_distortion = self._train(epoch)
 trainables.measurement.DivergenceError: train_rate is nan in epoch 1
 """
@@ -17,7 +17,7 @@ ray.exceptions.ActorDiedError: The actor died unexpectedly before finishing this
 
 NO_ROOM = """Failure # 1 (occurred at 2026-11-21_07-44-28)
 ray::PriorTrainable.train() (pid=1, ip=127.0.0.1, repr=<trainable>)
-  File "trainables/training.py", line 105, in fit_epoch
+  File "trainables/training/trainer.py", line 105, in fit_epoch
 torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 139 GiB.
 """
 NODE_FULL = """ray.exceptions.OutOfMemoryError: Task was killed, the node running low on memory.

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from study.image_distance import image_distance, tell_image_distance
-from study.image_set import ImageSet, load_image_set
+from study.distance.image_distance import image_distance, tell_image_distance
+from study.distance.image_set import ImageSet, load_image_set
 from trainables.config import FIDConfig, PreparationConfig
 from trainables.error import InputError
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from search_spaces import StudySpec, space_of_revision
-from study.layout import Layout, ledger_url, open_layout
 from study.record import TrialRecord, load_records
-from study.report.table import build_table
+from study.storage.layout import Layout, ledger_url, open_layout
+from study.tables.table import build_table
 from tests.study.walk import Walk, small
 
 pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")

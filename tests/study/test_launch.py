@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from search_spaces import DatasetFacts, StudySpec
-from study import launch
-from study.layout import Layout, ledger_url, open_layout
 from study.ledger import Ledger
-from study.lock import hold
 from study.record import load_records
+from study.run import launch
+from study.storage.layout import Layout, ledger_url, open_layout
+from study.storage.lock import hold
 from tests.study.walk import Walk, small
 from trainables.config import ImageFormat
 from trainables.error import InputError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces import load_space
-from study.layout import (
+from study.storage.layout import (
     Layout,
     ledger_url,
     make_folders,

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from study.lock import hold, holder
+from study.storage.lock import hold, holder
 from trainables.error import InputError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from study.lock import hold
+from study.storage.lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

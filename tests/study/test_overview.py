@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from search_spaces import load_space
-from study.chain import chain_notes
-from study.cost import model_costs
-from study.overview import epochs, show_space
+from study.preview.cost import model_costs
+from study.preview.end_signal import chain_notes
+from study.preview.space import epochs, show_space
 
 
 def shown(space: str, *overrides: str) -> str:

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from search_spaces import StudySpec
-from study.export import paper_table
-from study.export.paper_table import reproduce_paper
-from study.layout import open_layout
-from study.outcome import Outcome
-from study.report.table import build_table
+from study.reproduce import paper_table
+from study.reproduce.paper_table import reproduce_paper
+from study.run.outcome import Outcome
+from study.storage.layout import open_layout
+from study.tables.table import build_table
 from tests.study.conftest import MakeRecords
 
 FEW = ["strata.dataset=cifar10", "strata.latent_size=40"]

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from study.cli import main
-from study.dataset import find_datasets
+from study.data.dataset import find_datasets
 from trainables.config import DataConfig, ImageFormat
-from trainables.data import load_dataset
-from trainables.prepared_file import find_prepared
+from trainables.data.dataset import load_dataset
+from trainables.data.prepared_file import find_prepared
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from study.cli import main
 from trainables.config import ImageFormat
-from trainables.prepared_file import find_prepared, read_splits
+from trainables.data.prepared_file import find_prepared, read_splits
 
 
 class Command:

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from study.driver import Driver
 from study.ledger import Ledger
-from study.progress import Progress
-from study.simulation import TABLE_1, Simulation
+from study.run.progress import Progress
+from tests.simulation import TABLE_1, Simulation
 from tests.study.walk import Walk, small
 
 

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from search_spaces import StudySpec
-from study.layout import open_layout
-from study.protocol import VALIDATION, protocol_hash, show_protocols
 from study.record import TrialRecord
-from study.report.table import build_table
+from study.storage.layout import open_layout
+from study.tables.protocol import VALIDATION, protocol_hash, show_protocols
+from study.tables.table import build_table
 from trainables.fid import FIDProtocol
 
 TEST = {"features": "classifier", "reference": "test", "reference_fingerprint": "f" * 64}

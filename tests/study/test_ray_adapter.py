@@ -3,9 +3,9 @@
 import pytest
 from ray.tune.search import Searcher
 
+from study.cluster.tune import _LedgerSearcher
 from study.driver import Driver
 from study.ledger import Ledger
-from study.ray_adapter import _LedgerSearcher
 from tests.study.walk import small
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from study.record import TEST_PARTS, TestResult
-from trainables.held_out import HeldOutScore
+from trainables.training.test_score import HeldOutScore
 
 OLD = {"test_fid": 9.0, "untrained_fid": 90.0, "protocol": {"features": "pixels"}}
 SCORE = HeldOutScore(

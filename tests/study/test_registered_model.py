@@ -14,17 +14,17 @@ from mlflow.tracking import MlflowClient
 from safetensors.torch import load_file, save_file
 
 from search_spaces import Stratum, dump_yaml, load_space
-from study.environment import current_environment
 from study.export import Export, load_export
-from study.export.registered_model import (
+from study.storage.environment import current_environment
+from study.tracking.registered_model import (
     model_name,
     register_model,
     register_models,
     save_generator,
 )
 from trainables.checkpoint import file_hash
-from trainables.image_grid import image_grid
-from trainables.sampling import first_images, sample_images
+from trainables.training.image_grid import image_grid
+from trainables.training.sampling import first_images, sample_images
 from trainables.vae import build_vae
 
 STRATUM = Stratum("digits", "diffusion", 4)

@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from search_spaces import Stratum, dump_yaml, load_space
-from study.environment import Environment, current_environment
-from study.export.judgement import Obtained, Promise, judge
-from study.export.reproduction import find_rows, reproduce
-from study.export.rerun import Rerun, run_again
 from study.record import TEST_PARTS
-from trainables.data import load_dataset
+from study.reproduce.reproduction import find_rows, reproduce
+from study.reproduce.rerun import Rerun, run_again
+from study.reproduce.verdict import Obtained, Promise, judge
+from study.storage.environment import Environment, current_environment
+from trainables.data.dataset import load_dataset
 from trainables.error import InputError
-from trainables.training import Trainer
+from trainables.training.trainer import Trainer
 
 HERE = current_environment(1)
 PROTOCOL = {"features": "classifier", "weights_sha256": "aa"}
@@ -139,7 +139,7 @@ def test_in_another_environment_seeds_are_run_and_held_to_the_interval(
     }  # fmt: skip
     exported.write_text(dump_yaml(values | changed))
     monkeypatch.setattr(
-        "study.export.reproduction.run_side_by_side",
+        "study.reproduce.reproduction.run_side_by_side",
         lambda reruns, *_: [(place, fresh(0.0)[0]) for place, _ in enumerate(reruns)],
     )
     (judgement,) = reproduce(find_rows(exported, 2), tmp_path / "studies", "no cluster")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.ledger import Ledger
-from study.retention import Retention
+from study.run.retention import Retention
 from tests.study.walk import Walk, small
 from trainables.checkpoint import commit, is_fenced
 from trainables.suggestion import Suggestion

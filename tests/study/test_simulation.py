@@ -9,7 +9,7 @@ import pytest
 
 from study.driver import Driver
 from study.ledger import Ledger
-from study.simulation import TABLE_1, Family, Simulation, simulate
+from tests.simulation import TABLE_1, Family, Simulation, simulate
 from tests.study.shared_asha import Outcome, by_strata, question, shared
 from tests.study.walk import by_stratum, phase
 

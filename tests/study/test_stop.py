@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from study.stop import Stop
+from study.run.stop import Stop
 
 
 def test_nothing_asks_to_stop_at_first(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from search_spaces import load_space
 from study.cli import main
-from study.layout import Layout, make_folders, open_layout
 from study.ledger import Ledger
-from study.lock import hold
+from study.storage.layout import Layout, make_folders, open_layout
+from study.storage.lock import hold
 from tests.study.walk import Walk
 
 Study = Callable[..., tuple[int, list[str]]]
@@ -131,7 +131,7 @@ def test_a_storage_without_a_study_says_how_to_begin(study: Study, tmp_path: Pat
 def test_the_list_fits_the_terminal(width: int, tmp_path: Path) -> None:
     from rich.console import Console
 
-    from study.study_list import list_studies
+    from study.run.study_list import list_studies
 
     begun(tmp_path, "a-study-with-quite-a-long-name-for-a-folder")
     console = Console(width=width, record=True, file=io.StringIO())
@@ -146,7 +146,7 @@ LOADED = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from study.study_list import list_studies
+from study.run.study_list import list_studies
 list_studies(Path(sys.argv[1]), Console(quiet=True))
 print(sorted({"torch", "ray", "mlflow"} & set(sys.modules)))
 """
@@ -160,7 +160,7 @@ def test_listing_loads_neither_torch_nor_ray(tmp_path: Path) -> None:
 
 
 def test_ledger_and_list_agree_on_what_ended(tmp_path: Path) -> None:
-    from study.study_list import study_line
+    from study.run.study_list import study_line
 
     layout = begun(tmp_path, "done", is_finished=True)
     facts = Ledger.read(f"journal:{layout.journal}", "done")

@@ -11,12 +11,12 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from search_spaces import Stratum, StudySpec, load_space
-from study.export.paper_table import _beside
 from study.ledger import Ended
-from study.progress import Progress
 from study.record import TrialRecord
-from study.report.effect import render_effects
-from study.report.table import build_table, render_table
+from study.reproduce.paper_table import _beside
+from study.run.progress import Progress
+from study.tables.table import build_table, render_table
+from study.tables.variant import render_effects
 from tests.study.conftest import make_records
 from tests.study.made_up import confirm_seeds
 from trainables.measurement import Measurement

@@ -1,7 +1,7 @@
 """What a reverse variance costs is told before anything runs."""
 
 from search_spaces import load_space
-from study.variance import variance_notes
+from study.preview.variance import variance_notes
 
 
 def test_a_variance_that_costs_is_told_with_its_schedule_and_length() -> None:

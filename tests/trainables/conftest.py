@@ -7,8 +7,8 @@ import pytest
 from tests.trainables.pictures import Pictures
 from tests.trainables.shards import glob_of, pngs, shard
 from trainables.config import DataConfig
-from trainables.data import ImageDataset, load_dataset
-from trainables.preparation import prepare_dataset
+from trainables.data.dataset import ImageDataset, load_dataset
+from trainables.data.preparation import prepare_dataset
 
 
 @pytest.fixture

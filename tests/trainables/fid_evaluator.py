@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.config import FIDConfig, ImageFormat
-from trainables.data import ImageDataset
+from trainables.data.dataset import ImageDataset
 from trainables.fid import FIDEvaluator, LabelledImages, build_fid_evaluator
 
 CONFIG = FIDConfig(num_samples=359, classifier_epochs=2)

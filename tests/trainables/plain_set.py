@@ -3,7 +3,7 @@
 import numpy as np
 
 from trainables.config import DataConfig, ImageFormat
-from trainables.data import ImageDataset
+from trainables.data.dataset import ImageDataset
 
 DIGITS = DataConfig.model_validate({"dataset": "digits"})
 TINY = DataConfig(dataset="tiny", format=ImageFormat(channels=3, size=8))

@@ -11,12 +11,12 @@ from PIL import Image
 
 from tests.trainables.pictures import Pictures
 from trainables.config import TrialConfig
-from trainables.data import as_tensor, found_format, load_dataset
+from trainables.data.dataset import as_tensor, found_format, load_dataset
+from trainables.data.preparation import prepare_dataset
 from trainables.error import InputError
-from trainables.evaluator import evaluator_for
 from trainables.fid import FIDEvaluator
-from trainables.preparation import prepare_dataset
 from trainables.resize import resized
+from trainables.training.evaluator import evaluator_for
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,9 @@ import pytest
 from PIL import Image
 
 from trainables.config import ImageFormat
+from trainables.data.preparation import prepare_dataset
+from trainables.data.prepared_file import find_prepared
 from trainables.error import InputError
-from trainables.preparation import prepare_dataset
-from trainables.prepared_file import find_prepared
 
 TREE = (
     "train/cat/1.png", "train/cat/2.png", "train/dog/3.png", "valid/dog/4.png", "test/cat/5.png",
@@ -422,7 +422,7 @@ def test_a_name_without_a_download_needs_a_source(storage: Path) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from trainables.preparation import prepare_dataset
+from trainables.data.preparation import prepare_dataset
 print("ready", flush=True)
 prepare_dataset("mine", sys.argv[1], Path(sys.argv[2]))
 """

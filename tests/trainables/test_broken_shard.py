@@ -7,8 +7,8 @@ from PIL import Image
 
 from tests.trainables.pictures import Pictures
 from tests.trainables.shards import files_in, glob_of, pngs, shard
+from trainables.data.preparation import prepare_dataset
 from trainables.error import InputError
-from trainables.preparation import prepare_dataset
 
 BROKEN = {
     "no files": "no file matches",

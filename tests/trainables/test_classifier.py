@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.classifier import (
+from trainables.config import CLASSIFIER_FEATURES, ImageFormat
+from trainables.data.dataset import ImageDataset, as_tensor
+from trainables.error import InputError
+from trainables.fid.classifier import (
     Classifier,
     load_classifier,
     save_classifier,
     train_classifier,
 )
-from trainables.config import CLASSIFIER_FEATURES, ImageFormat
-from trainables.data import ImageDataset, as_tensor
-from trainables.error import InputError
 
 
 def trained(digits: ImageDataset, epochs: int = 1, seed: int = 0) -> Classifier:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal
 
-from trainables.collapse import (
+from trainables.training.collapse import (
     NUM_IMAGES,
     information_by_dimension,
     measure_collapse,

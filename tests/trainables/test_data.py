@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainables.plain_set import DIGITS, TINY, images_of, labels_of
 from trainables.config import DataConfig, ImageFormat
-from trainables.data import ImageDataset, as_tensor, load_dataset
+from trainables.data.dataset import ImageDataset, as_tensor, load_dataset
 from trainables.error import InputError
 
 

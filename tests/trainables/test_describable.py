@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainables.config import FIDConfig, ImageFormat
-from trainables.data import ImageDataset
+from trainables.data.dataset import ImageDataset
 from trainables.error import InputError
 from trainables.fid import FIDEvaluator, LabelledImages, build_fid_evaluator
 from trainables.fid.describable import Answers, check_accuracy, check_labels

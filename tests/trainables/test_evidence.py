@@ -17,16 +17,16 @@ from tests.trainables.known_diffusion import (
 )
 from tests.trainables.linear_model import LinearEncoder, LinearLikelihood
 from trainables.config import FlowPriorConfig, TrialConfig
-from trainables.evidence import (
+from trainables.level import x_from_levels
+from trainables.priors import Prior
+from trainables.priors.flow import FlowPrior
+from trainables.priors.gaussian import GaussianPrior
+from trainables.training.evidence import (
     Evidence,
     estimate_evidence,
     evidence_from,
     importance_log_weights,
 )
-from trainables.level import x_from_levels
-from trainables.priors import Prior
-from trainables.priors.flow import FlowPrior
-from trainables.priors.gaussian import GaussianPrior
 from trainables.vae import VAE, build_vae
 
 NUM_IMAGES = 40

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.trainables.fid_evaluator import CONFIG, RGB32, build, build_blank
 from trainables.config import FIDConfig
-from trainables.data import ImageDataset, as_tensor
+from trainables.data.dataset import ImageDataset, as_tensor
 from trainables.error import InputError
 from trainables.fid import LabelledImages, build_fid_evaluator
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.trainables.fid_evaluator import build
-from trainables.data import ImageDataset
+from trainables.data.dataset import ImageDataset
 
 
 @pytest.fixture(scope="module")

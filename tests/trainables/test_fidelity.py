@@ -18,7 +18,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from trainables.config import FIDConfig, ImageFormat
-from trainables.data import ImageDataset, as_tensor
+from trainables.data.dataset import ImageDataset, as_tensor
 from trainables.error import InputError
 from trainables.fid import FIDEvaluator, LabelledImages, SampleScores, build_fid_evaluator
 from trainables.fid.distance import feature_statistics, frechet_distance

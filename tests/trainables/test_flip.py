@@ -1,6 +1,6 @@
 import torch
 
-from trainables.flip import randomly_flipped
+from trainables.training.flip import randomly_flipped
 
 IMAGES = torch.arange(2000 * 3 * 2 * 4).reshape(2000, 3, 2, 4).to(torch.uint8)
 

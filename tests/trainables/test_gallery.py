@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from tests.trainables.test_training import config
-from trainables.data import ImageDataset, load_dataset
-from trainables.gallery import SIDE
-from trainables.image_grid import GAP
+from trainables.data.dataset import ImageDataset, load_dataset
 from trainables.level import x_from_levels
-from trainables.sampling import interpolate_images, reconstruct_images
-from trainables.training import Trainer
+from trainables.training.gallery import SIDE
+from trainables.training.image_grid import GAP
+from trainables.training.sampling import interpolate_images, reconstruct_images
+from trainables.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")

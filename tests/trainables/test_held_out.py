@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from trainables.config import DataConfig, TrialConfig
-from trainables.data import ImageDataset, as_tensor, load_dataset
-from trainables.evaluator import evaluator_for, ready_evaluator
-from trainables.held_out import HeldOutScore, held_out_score
+from trainables.data.dataset import ImageDataset, as_tensor, load_dataset
 from trainables.measurement import DivergenceError
-from trainables.sampling import aggregate_images, sample_images, score_noise
 from trainables.seed import derive_seed
-from trainables.training import Trainer
+from trainables.training.evaluator import evaluator_for, ready_evaluator
+from trainables.training.sampling import aggregate_images, sample_images, score_noise
+from trainables.training.test_score import HeldOutScore, held_out_score
+from trainables.training.trainer import Trainer
 
 PRIORS = {
     "gaussian": {"kind": "gaussian"},

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.image_grid import BETWEEN, GAP, image_grid
+from trainables.training.image_grid import BETWEEN, GAP, image_grid
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.trainables.shards import files_in, glob_of, pngs, shard
-from trainables.preparation import prepare_dataset
-from trainables.prepared_file import find_prepared
+from trainables.data.preparation import prepare_dataset
+from trainables.data.prepared_file import find_prepared
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from trainables.preparation import prepare_dataset
+from trainables.data.preparation import prepare_dataset
 def told(done, total):
     print(done, flush=True)
 prepare_dataset("x", sys.argv[1], Path(sys.argv[2]), progress=told)

@@ -12,9 +12,9 @@ import pytest
 from tests.trainables.layouts import ASKED, LAYOUTS, WARNED, Entry, entries, named
 from tests.trainables.pictures import Pictures
 from trainables.config import PreparationConfig
+from trainables.data.split_draw import draw_splits
 from trainables.error import InputError
 from trainables.sources import Reading, Source, open_source
-from trainables.split_draw import draw_splits
 
 Container = Callable[[list[Entry], Path], Path]
 

@@ -5,7 +5,7 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from trainables.config import LearningRateScheduleConfig
-from trainables.learning_rate import LearningRate
+from trainables.training.learning_rate import LearningRate
 
 PLATEAU = LearningRateScheduleConfig(kind="plateau", patience=2, threshold=0.1, factor=0.5)
 POSITIVE = [100.0, 80.0, 79.0, 78.0, 77.0, 60.0, 59.0, 59.0, 59.0, 59.0, 59.0, 59.0, 59.0, 10.0]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.trainables.plain_set import DIGITS
-from trainables.data import ImageDataset, as_tensor
+from trainables.data.dataset import ImageDataset, as_tensor
 from trainables.level import bits_offset, centre, dequantise, quantise, x_from_levels
 
 

@@ -7,7 +7,7 @@ import torch
 
 from trainables.config import TrialConfig
 from trainables.error import InputError
-from trainables.loss import build_gate, training_loss
+from trainables.training.loss import build_gate, training_loss
 from trainables.vae import VAE, Elbo, build_vae
 
 RATES = torch.tensor([[0.1, 2.0, 0.5], [0.3, 4.0, 0.1]])

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.optimization import Optimization
+from trainables.training.optimization import Optimization
 
 
 def optimization(model: nn.Module, **fields: object) -> Optimization:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainables.config import DataConfig, ImageFormat, PreparationConfig
-from trainables.data import load_dataset
-from trainables.error import InputError
-from trainables.overlap import (
+from trainables.data.dataset import load_dataset
+from trainables.data.overlap import (
     DIGEST,
     LARGEST_SHARE,
     Overlap,
@@ -23,7 +22,8 @@ from trainables.overlap import (
     look_hash,
     overlap_text,
 )
-from trainables.preparation import prepare_dataset
+from trainables.data.preparation import prepare_dataset
+from trainables.error import InputError
 
 ALLOWED = PreparationConfig(allow_duplicates=True)
 

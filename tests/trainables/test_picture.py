@@ -9,8 +9,8 @@ from PIL import Image
 from tests.trainables.pictures import Pictures
 from tests.trainables.shards import glob_of, pngs, shard
 from trainables.config import ImageFormat
-from trainables.preparation import prepare_dataset
-from trainables.prepared_file import read_prepared
+from trainables.data.preparation import prepare_dataset
+from trainables.data.prepared_file import read_prepared
 
 RGB8 = ImageFormat(channels=3, size=8)
 

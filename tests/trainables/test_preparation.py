@@ -10,9 +10,9 @@ import pytest
 from tests.trainables.pictures import Pictures
 from tests.trainables.shards import files_in, glob_of, pngs, shard
 from trainables.config import ImageFormat
+from trainables.data.preparation import prepare_dataset
+from trainables.data.prepared_file import find_prepared, prepared_names, read_prepared
 from trainables.error import InputError
-from trainables.preparation import prepare_dataset
-from trainables.prepared_file import find_prepared, prepared_names, read_prepared
 
 RGB8 = ImageFormat(channels=3, size=8)
 
@@ -161,7 +161,7 @@ def test_a_name_that_is_no_name_is_refused(numbered: Path, tmp_path: Path, name:
 OPENING = """
 import sys
 from pathlib import Path
-from trainables.prepared_file import find_prepared, read_splits
+from trainables.data.prepared_file import find_prepared, read_splits
 images, labels = read_splits(find_prepared("x", Path(sys.argv[1])))["test"]
 print(labels.tolist(), {"pandas", "torch"} & set(sys.modules))
 """

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from tests.trainables.fid_evaluator import build
-from trainables.classifier import RECIPE, save_classifier, train_classifier
-from trainables.data import ImageDataset, as_tensor
+from trainables.data.dataset import ImageDataset, as_tensor
 from trainables.error import InputError
-from trainables.fid.protocol import values_hash
+from trainables.fid.classifier import RECIPE, save_classifier, train_classifier
+from trainables.protocol import values_hash
 
 
 def test_a_second_evaluator_gives_the_same_numbers_from_the_cache(

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 
 from trainables.config import ImageFormat
+from trainables.data.prepared_file import Splits, prepared_names, read_splits
+from trainables.data.resized_set import prepare_resized, resized_fingerprint
 from trainables.error import InputError
-from trainables.prepared_file import Splits, prepared_names, read_splits
-from trainables.resize import prepare_resized, resized, resized_array, resized_fingerprint
+from trainables.resize import resized, resized_array
 
 SIZES = [(8, 32), (32, 64), (64, 32), (48, 32), (218, 64)]
 
@@ -111,7 +112,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from trainables.config import DataConfig
-from trainables.data import load_dataset
+from trainables.data.dataset import load_dataset
 config = DataConfig(dataset="digits", resize=64)
 print(load_dataset(config, Path(sys.argv[1])).train.sum())
 """

@@ -8,9 +8,9 @@ from tests.trainables.pictures import Pictures
 from tests.trainables.plain_set import images_of, labels_of
 from tests.trainables.shards import shard
 from trainables.config import DataConfig
-from trainables.data import found_format, load_dataset
+from trainables.data.dataset import found_format, load_dataset
+from trainables.data.preparation import prepare_dataset
 from trainables.error import InputError
-from trainables.preparation import prepare_dataset
 
 
 @pytest.mark.parametrize("size", [32, 64])

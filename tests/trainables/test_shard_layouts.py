@@ -11,9 +11,9 @@ import pytest
 
 from tests.trainables.pictures import Pictures
 from trainables.config import PreparationConfig
+from trainables.data.preparation import plan_dataset, prepare_dataset
+from trainables.data.prepared_file import read_splits
 from trainables.error import InputError
-from trainables.preparation import plan_dataset, prepare_dataset
-from trainables.prepared_file import read_splits
 from trainables.sources import Reading, open_loose, open_source, open_sources
 from trainables.sources.parquet import _batch_rows, label_warnings
 

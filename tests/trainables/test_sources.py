@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from trainables.config import ImageFormat
+from trainables.data.preparation import prepare_dataset
+from trainables.data.prepared_file import read_prepared, read_splits
 from trainables.error import InputError
 from trainables.picture import Crop
-from trainables.preparation import prepare_dataset
-from trainables.prepared_file import read_prepared, read_splits
 from trainables.sources import DOWNLOADABLE
 from trainables.sources.folders import Paths
 from trainables.sources.layout import read_layout

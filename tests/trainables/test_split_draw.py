@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainables.data.split_draw import draw_splits
 from trainables.error import InputError
 from trainables.sources import WHOLE, Reading
-from trainables.split_draw import draw_splits
 
 COUNTS = st.integers(min_value=3, max_value=200)
 

@@ -11,7 +11,7 @@ import pytest
 
 from trainables.checkpoint import FencedError, newest_checkpoint, read_history, seal
 from trainables.config import DataConfig, TrialConfig
-from trainables.data import ImageDataset, load_dataset
+from trainables.data.dataset import ImageDataset, load_dataset
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion, Workplace
 from trainables.trainable import PriorTrainable

@@ -7,11 +7,11 @@ import torch
 
 from trainables.checkpoint import newest_checkpoint, read_history
 from trainables.config import DataConfig, TrialConfig
-from trainables.data import ImageDataset, load_dataset
-from trainables.held_out import held_out_score
+from trainables.data.dataset import ImageDataset, load_dataset
 from trainables.level import x_from_levels
 from trainables.measurement import DivergenceError, Measurement
-from trainables.training import Trainer
+from trainables.training.test_score import held_out_score
+from trainables.training.trainer import Trainer
 
 PRIORS = {
     "gaussian": {"kind": "gaussian"},

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from trainables.config import PreparationConfig
+from trainables.data.preparation import plan_dataset, prepare_dataset
+from trainables.data.prepared_file import read_prepared, read_splits
 from trainables.error import InputError
-from trainables.preparation import plan_dataset, prepare_dataset
-from trainables.prepared_file import read_prepared, read_splits
 from trainables.sources import open_source, open_sources
 from trainables.sources.file_kind import image_kind
 

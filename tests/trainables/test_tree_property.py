@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tests.trainables.pictures import Pictures
 from trainables.config import PreparationConfig
+from trainables.data.split_draw import draw_splits
 from trainables.error import InputError
 from trainables.sources.file_tree import HEAD_BYTES, FileTree
 from trainables.sources.tree import TreeSource
-from trainables.split_draw import draw_splits
 
 SPLIT_WORDS = {
     "train": "train", "Training": "train", "trn": "train", "val": "validation",

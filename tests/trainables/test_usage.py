@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.usage import Meter
+from trainables.training.meter import Meter
 
 CPU = torch.device("cpu")
 
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 def test_two_busy_cores_are_200_percent(monkeypatch: pytest.MonkeyPatch) -> None:
     wall, cpu = iter([10.0, 14.0]), iter([3.0, 11.0])
     clocks = SimpleNamespace(perf_counter=wall.__next__, process_time=cpu.__next__)
-    monkeypatch.setattr("trainables.usage.time", clocks)
+    monkeypatch.setattr("trainables.training.meter.time", clocks)
     used = Meter(CPU).read()
     assert (used.seconds, used.cpu_percent) == (4.0, 200.0)
 

@@ -6,8 +6,8 @@ import torch
 from trainables.config import TrialConfig
 from trainables.level import x_from_levels
 from trainables.seed import derive_seed
+from trainables.training.validation import Validation, validate
 from trainables.vae import VAE, build_vae
-from trainables.validation import Validation, validate
 
 PRIORS = {
     "gaussian": {"kind": "gaussian"},
@@ -53,7 +53,7 @@ def test_each_batch_and_purpose_has_a_noise_of_its_own(monkeypatch: pytest.Monke
         opened.append(derive_seed(*parts))
         return opened[-1]
 
-    monkeypatch.setattr("trainables.validation.derive_seed", noted)
+    monkeypatch.setattr("trainables.training.validation.derive_seed", noted)
     validation("diffusion", 1200)
     assert len(opened) == len(set(opened)) == 9
 

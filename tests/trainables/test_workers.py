@@ -11,20 +11,20 @@ import numpy as np
 import psutil
 import pytest
 
-import trainables.workers
+import trainables.data.workers
 from tests.trainables.pictures import Pictures
+from trainables.data.survey import Survey, survey_images
+from trainables.data.workers import Chunk, Workers
 from trainables.sources import Reading, Source, SourceImage
-from trainables.survey import Survey, survey_images
-from trainables.workers import Chunk, Workers
 
 SCRIPT = """
 import sys, time
 import numpy as np
-import trainables.workers
+import trainables.data.workers
 from trainables.sources import SourceImage
-from trainables.workers import Workers
-trainables.workers.FEWEST_FOR_WORKERS = 1
-trainables.workers._num_cores = lambda: 2
+from trainables.data.workers import Workers
+trainables.data.workers.FEWEST_FOR_WORKERS = 1
+trainables.data.workers._num_cores = lambda: 2
 def work(chunk):
     return 0
 with Workers() as workers:
@@ -64,8 +64,8 @@ def surveyed(num: int) -> Survey:
 
 def test_workers_see_what_the_calling_process_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = surveyed(2100)
-    monkeypatch.setattr(trainables.workers, "FEWEST_FOR_WORKERS", 1)
-    monkeypatch.setattr(trainables.workers, "_num_cores", lambda: 2)
+    monkeypatch.setattr(trainables.data.workers, "FEWEST_FOR_WORKERS", 1)
+    monkeypatch.setattr(trainables.data.workers, "_num_cores", lambda: 2)
     assert surveyed(2100) == alone
     assert list(alone.broken) == [3, 703, 1403]
     assert list(alone.kept) == [0, 700]

@@ -7,7 +7,7 @@ from trainables.fid.distance import FeatureStatistics, feature_statistics, frech
 from trainables.fid.evaluator import FIDEvaluator, SampleScores, build_fid_evaluator
 from trainables.fid.extractor import LabelledImages, find_classifier
 from trainables.fid.inception import INCEPTION_FILE, INCEPTION_VARIABLE, inception_weights
-from trainables.fid.protocol import FIDProtocol
+from trainables.protocol import FIDProtocol
 
 __all__ = [
     "INCEPTION_FILE",

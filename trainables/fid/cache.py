@@ -11,7 +11,7 @@ from torch import Tensor
 from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 from trainables.fid.distance import FeatureStatistics
-from trainables.fid.protocol import FIDProtocol
+from trainables.protocol import FIDProtocol
 
 
 class ReferenceCache:

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 
-from trainables.classifier import Classifier, class_numbers, train_classifier
 from trainables.config import ImageFormat
 from trainables.error import InputError
+from trainables.fid.classifier import Classifier, class_numbers, train_classifier
 from trainables.seed import derive_seed
 
 FEWEST_OF_A_CLASS = 20

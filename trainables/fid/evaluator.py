@@ -24,7 +24,7 @@ from trainables.fid.extractor import (
 )
 from trainables.fid.inception import InceptionFeatures
 from trainables.fid.kernel import NUM_SUBSETS, kernel_distance, subset_size
-from trainables.fid.protocol import FIDProtocol
+from trainables.protocol import FIDProtocol
 
 ROWS_AT_A_TIME = 5000
 QUANTISATION = "nearest level, uint8"

@@ -12,15 +12,15 @@ from jaxtyping import Float, Int64, UInt8
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trainables.classifier import (
+from trainables.config import CLASSIFIER_FEATURES, FIDConfig, ImageFormat
+from trainables.error import InputError
+from trainables.fid.classifier import (
     RECIPE,
     Classifier,
     load_classifier,
     save_classifier,
     train_classifier,
 )
-from trainables.config import CLASSIFIER_FEATURES, FIDConfig, ImageFormat
-from trainables.error import InputError
 from trainables.fid.describable import (
     FEWEST_HELD_OUT,
     Answers,
@@ -29,7 +29,7 @@ from trainables.fid.describable import (
     check_accuracy,
     check_labels,
 )
-from trainables.fid.protocol import values_hash
+from trainables.protocol import values_hash
 from trainables.resize import resized
 
 RESIZE = "bilinear with antialias, rounded to levels"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from study.failure import RETRIES, FailureKind
 from study.ledger import Ledger
+from study.ledger.failure import RETRIES, FailureKind
 from tests.study.walk import Walk, key_of, phase, small
 
 # Saying it again

@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from search_spaces import load_space
-from study.simulation import Family, simulate
+from tests.simulation import Family, simulate
 
 TRUE_FID, SEED_DEVIATION, NUM_SEEDS = 100.0, 4.0, 3
 NUM_STUDIES = 1000

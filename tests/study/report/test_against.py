@@ -7,10 +7,10 @@ from scipy.stats import ttest_ind
 
 from search_spaces import StudySpec
 from study.record import TrialRecord
-from study.report.against import Other, against
 from study.report.caption import ReportFacts
 from study.report.report import write_report
-from study.report.table import build_table
+from study.tables.study_comparison import Other, against
+from study.tables.table import build_table
 from trainables.error import InputError
 
 MakeRecords = Callable[..., list[TrialRecord]]

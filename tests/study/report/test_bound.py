@@ -7,8 +7,8 @@ from scipy.stats import ttest_ind
 
 from search_spaces import Stratum, load_space
 from study.record import TrialRecord
-from study.report.bound import bounds, elbo_comparisons
-from study.report.table import Table, build_table
+from study.tables.bound import bounds, elbo_comparisons
+from study.tables.table import Table, build_table
 from tests.study.made_up import confirm_seeds
 
 SPEC = load_space("digits", ["strata.latent_size=8"])

@@ -12,10 +12,10 @@ import pytest
 
 from search_spaces import load_space
 from study.record import TrialRecord
-from study.report.against import Other
 from study.report.caption import ReportFacts
 from study.report.report import write_report
-from study.report.table import build_table
+from study.tables.study_comparison import Other
+from study.tables.table import build_table
 from tests.browser import CHROMIUM, screenshot, seen
 
 _LOOK = """

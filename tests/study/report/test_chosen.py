@@ -7,9 +7,9 @@ import pytest
 
 from search_spaces import StudySpec, load_space
 from study.record import TrialRecord
-from study.report.answer import answer
-from study.report.cell import Cell
-from study.report.table import Table, build_table
+from study.report.summary import answer
+from study.tables.cell import Cell
+from study.tables.table import Table, build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 CHOOSING: list[str] = []

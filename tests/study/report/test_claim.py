@@ -7,9 +7,9 @@ import pytest
 
 from search_spaces import Stratum, StudySpec, load_space
 from study.record import TrialRecord
-from study.report.claim import judge
-from study.report.table import Table, build_table
-from study.report.verdict import claims
+from study.tables.claim import judge
+from study.tables.table import Table, build_table
+from study.tables.verdict import claims
 from tests.study.made_up import confirm_seeds
 
 SPEC = load_space("digits")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_ind, ttest_rel
 
-from study.report.comparison import (
+from study.tables.comparison import (
     compare,
     compare_all,
     compare_in_pairs,

@@ -12,9 +12,9 @@ from scipy.stats import ttest_1samp
 
 from search_spaces import Stratum, StudySpec, load_space
 from study.record import TrialRecord
-from study.report.comparison import compare
-from study.report.effect import Effect, effects, render_effects, variants
-from study.report.table import Table, build_table
+from study.tables.comparison import compare
+from study.tables.table import Table, build_table
+from study.tables.variant import Effect, effects, render_effects, variants
 from tests.study.made_up import confirm_seeds
 from tests.study.walk import Walk
 

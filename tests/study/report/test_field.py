@@ -7,8 +7,8 @@ from numpy.random import default_rng
 from search_spaces import StudySpec, load_space
 from study.ledger.importance import importances
 from study.record import TrialRecord
-from study.report.field import field_importances
-from study.report.table import build_table
+from study.tables.searched_field import field_importances
+from study.tables.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 

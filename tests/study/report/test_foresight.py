@@ -6,10 +6,10 @@ from scipy.stats import spearmanr
 
 from search_spaces import Stratum, StudySpec
 from study.record import Cost, TrialRecord
-from study.report.collapse import collapse
-from study.report.foresight import lost_winners, rung_correlations
-from study.report.spending import waste
-from study.report.table import build_table
+from study.tables.budget import waste
+from study.tables.collapse import collapse
+from study.tables.rung_correlation import lost_winners, rung_correlations
+from study.tables.table import build_table
 from trainables.measurement import Collapse
 
 MakeRecords = Callable[..., list[TrialRecord]]

@@ -9,9 +9,9 @@ from pyarrow import parquet
 from search_spaces import StudySpec, load_space
 from study.record import TrialRecord
 from study.report.caption import ReportFacts
-from study.report.grid import Grid, number, word
-from study.report.grid_file import WRITERS, csv_text, latex_text, markdown_text, parquet_bytes
 from study.report.report import write_report
+from study.tables.grid import Grid, number, word
+from study.tables.grid_file import WRITERS, csv_text, latex_text, markdown_text, parquet_bytes
 
 ROWS = [
     {"name": "a|b & 50 %", "value": 0.1 + 0.2, "list": [1.5, 2.0], "mixed": "none"},

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from search_spaces import load_space
-from study.report.cell import Cell, build_cell
-from study.report.luck import components, luck
-from study.report.table import Table
+from study.tables.cell import Cell, build_cell
+from study.tables.luck import components, luck
+from study.tables.table import Table
 from tests.study.made_up import confirm_seeds
 
 SEARCH, SEED, DRAW = 4.0, 3.8, 1.5

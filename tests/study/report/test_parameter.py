@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import save_file
 
 from search_spaces import load_space
-from study.report.parameter import WEIGHTS, num_parameters
+from study.tables.parameter import WEIGHTS, num_parameters
 from trainables.config import DiffusionPriorConfig, TrialConfig
 from trainables.networks import num_parameters as num_moved
 from trainables.vae import build_vae

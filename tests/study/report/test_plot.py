@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from search_spaces import StudySpec
 from study.record import TrialRecord
-from study.report.curve import plot_learning_curves, plot_rungs
 from study.report.fid_plot import plot_fid
+from study.report.learning_curve import plot_learning_curves, plot_rungs
 from study.report.palette import PRIOR_COLORS, color_of
+from study.report.rate_distortion import plot_rate_distortion
 from study.report.sample_grid import plot_samples
-from study.report.table import Table, build_table
-from study.report.tradeoff import plot_rate_distortion
 from study.report.tuning import plot_tuning
+from study.tables.table import Table, build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 Plot = Callable[[Table], Figure | None]

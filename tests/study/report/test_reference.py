@@ -5,8 +5,8 @@ import pytest
 from search_spaces import load_space
 from study.record import TrialRecord
 from study.report.caption import caption_facts
-from study.report.reference import classifier_ranks, reference_biases
-from study.report.table import build_table
+from study.tables.reference import classifier_ranks, reference_biases
+from study.tables.table import build_table
 from tests.study.made_up import confirm_seeds
 
 SPEC = load_space("digits", ["strata.latent_size=8"])

@@ -9,11 +9,11 @@ from scipy.stats import t as student_t
 
 from search_spaces import StudySpec, load_space
 from study.record import TrialRecord
-from study.report.answer import answer
-from study.report.claim import compared
-from study.report.foresight import lost_winners
 from study.report.report import write_report
-from study.report.table import build_table, render_table
+from study.report.summary import answer
+from study.tables.claim import compared
+from study.tables.rung_correlation import lost_winners
+from study.tables.table import build_table, render_table
 from tests.study.report.test_report import FACTS
 
 MakeRecords = Callable[..., list[TrialRecord]]

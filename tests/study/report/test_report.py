@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from search_spaces import StudySpec, load_space
-from study.protocol import protocol_hash
 from study.record import TrialRecord
 from study.report.caption import ReportFacts, caption_facts
 from study.report.report import write_report
-from study.report.result import fid_parts
-from study.report.table import build_table
+from study.tables.protocol import protocol_hash
+from study.tables.result import fid_parts
+from study.tables.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 FACTS = ReportFacts(

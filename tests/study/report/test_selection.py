@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from search_spaces import load_space
-from study.report.cell import Cell, build_cell
-from study.report.selection import selections
-from study.report.table import Table
+from study.tables.cell import Cell, build_cell
+from study.tables.selection import selections
+from study.tables.table import Table
 from tests.study.made_up import confirm_seeds
 
 SPEC = load_space("digits", ["strata.prior=flow"])

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from search_spaces import Stratum, StudySpec, load_space
-from study.report.bound import elbo_comparisons
-from study.report.claim import judge
-from study.report.effect import effects
-from study.report.grid import Grid
-from study.report.table import Table, build_table
-from study.report.verdict import comparisons
+from study.tables.bound import elbo_comparisons
+from study.tables.claim import judge
+from study.tables.grid import Grid
+from study.tables.table import Table, build_table
+from study.tables.variant import effects
+from study.tables.verdict import comparisons
 from tests.study.made_up import confirm_seeds
 from tests.study.simulated_size import (
     BOUND,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from search_spaces import StudySpec
-from study.layout import ledger_url, make_folders, open_layout
 from study.record import TrialRecord, load_records
 from study.report.caption import ReportFacts
 from study.report.report import write_report
-from study.report.soundness import sound_records
+from study.storage.layout import ledger_url, make_folders, open_layout
+from study.tables.comparability import sound_records
 from tests.study.walk import Walk, small
 from trainables.checkpoint import commit
 from trainables.config import TrialConfig

@@ -1,8 +1,8 @@
 from dataclasses import replace
 
 from search_spaces import StudySpec
-from study.report.spending import failures
-from study.report.table import build_table
+from study.tables.budget import failures
+from study.tables.table import build_table
 from tests.study.conftest import MakeRecords
 
 

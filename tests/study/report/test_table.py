@@ -10,11 +10,11 @@ from scipy.stats import t
 
 from search_spaces import Stratum, StudySpec, load_space
 from study.record import TestResult, TrialRecord
-from study.report.answer import answer
-from study.report.paper import TABLE1, paper_fid
-from study.report.result import results
-from study.report.seed import fid_of_seeds, values_of
-from study.report.table import Table, build_table, render_table
+from study.report.summary import answer
+from study.tables.paper import TABLE1, paper_fid
+from study.tables.result import results
+from study.tables.seed import fid_of_seeds, values_of
+from study.tables.table import Table, build_table, render_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 

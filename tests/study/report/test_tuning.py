@@ -10,10 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from safetensors.numpy import save_file
 
 from search_spaces import StudySpec, load_space
-from study.record import Cost, State, TrialRecord
-from study.report.parameter import WEIGHTS
-from study.report.table import build_table
+from study.ledger.phase import State
+from study.record import Cost, TrialRecord
 from study.report.tuning import plot_tuning, tuning, tuning_rows
+from study.tables.parameter import WEIGHTS
+from study.tables.table import build_table
 
 MakeRecords = Callable[..., list[TrialRecord]]
 SPEC = load_space("digits", ["strata.prior=flow", "strata.latent_size=8"])

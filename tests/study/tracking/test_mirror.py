@@ -8,8 +8,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from search_spaces import StudySpec
-from study.protocol import protocol_hash
 from study.record import TrialRecord
+from study.tables.protocol import protocol_hash
 from study.tracking.mirror import Mirror
 from study.tracking.run import common_params, params, tags
 from study.tracking.store import Store

@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from search_spaces import StudySpec
-from study.layout import Layout, open_layout, tracking_uri
-from study.lock import hold
 from study.record import load_records
-from study.simulation import simulate
+from study.storage.layout import Layout, open_layout, tracking_uri
+from study.storage.lock import hold
 from study.tracking.address import check_tracking_uri
 from study.tracking.sync import sync_study
+from tests.simulation import simulate
 from tests.study.tracking.conftest import assert_mirrored
 from tests.study.walk import small
 from trainables.error import InputError

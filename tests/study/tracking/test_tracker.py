@@ -15,11 +15,11 @@ from search_spaces import StudySpec
 from study.driver import Driver
 from study.ledger import Ledger, LedgerFacts
 from study.record import Cost, TestResult, TrialRecord
-from study.simulation import TABLE_1, Simulation
 from study.tracking import tracker as module
 from study.tracking.mirror import Mirror
 from study.tracking.sender import Sender
 from study.tracking.tracker import Tracker
+from tests.simulation import TABLE_1, Simulation
 from tests.study.tracking.conftest import BrokenClient, Connect, assert_mirrored, trial_runs
 from tests.study.walk import small
 from trainables.measurement import Measurement

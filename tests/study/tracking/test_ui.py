@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from search_spaces import StudySpec
-from study.layout import Layout, open_layout, save_settings
 from study.record import TrialRecord
+from study.storage.layout import Layout, open_layout, save_settings
 from study.tracking import ui
 from study.tracking.tracker import open_mirror
 from study.tracking.view import SHOWN, view_state

@@ -1,0 +1,1 @@
+"""The data sets of a study: prepared where needed, identified, listed."""

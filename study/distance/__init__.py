@@ -1,0 +1,1 @@
+"""FID, KID, precision and recall between any two sets of images."""

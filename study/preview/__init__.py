@@ -1,0 +1,1 @@
+"""`study show`: what a space asks, and what it will cost, before anything runs."""

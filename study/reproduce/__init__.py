@@ -1,0 +1,1 @@
+"""An exported promise run again, and judged."""

@@ -1,0 +1,1 @@
+"""A study's run: search, confirm, test, report, export, and what a person sees meanwhile."""

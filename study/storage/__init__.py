@@ -1,0 +1,1 @@
+"""Where a study lies, who holds it, and what it ran with."""

@@ -1,0 +1,1 @@
+"""Every table of a study with its statistics, from records alone; below report and export."""
