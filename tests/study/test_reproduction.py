@@ -140,7 +140,7 @@ def test_in_another_environment_seeds_are_run_and_held_to_the_interval(
     exported.write_text(dump_yaml(values | changed))
     monkeypatch.setattr(
         "study.reproduce.reproduction.run_side_by_side",
-        lambda reruns, *_: [(place, fresh(0.0)[0]) for place, _ in enumerate(reruns)],
+        lambda work, jobs, *_: [(place, fresh(0.0)[0]) for place, _ in enumerate(jobs)],
     )
     (judgement,) = reproduce(find_rows(exported, 2), tmp_path / "studies", "no cluster")
     assert "prediction interval" in judgement.reason
