@@ -59,7 +59,7 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> str:
     match first["type"]:
         case "extra_forbidden":
             name = str(first["loc"][-1])
-            return f"{place.path} is no field{did_you_mean(name, place.fields)}"
+            return f"{place.path} is not a field{did_you_mean(name, place.fields)}"
         case "missing":
             return f"{place.path} is missing"
         case "value_error":

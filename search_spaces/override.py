@@ -62,7 +62,7 @@ def put(values: dict[str, Any], path: str, value: object) -> None:
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise ValueError(f"{path} is no field: {parent} has no parts")
+            raise ValueError(f"{path} is not a field: {parent} has no parts")
     values[name] = value
 
 

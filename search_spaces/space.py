@@ -104,7 +104,7 @@ def read_yaml(text: str) -> Any:
     """Plain values from YAML, with 1e-4 a number.
 
     Raises:
-        yaml.YAMLError: the text is no YAML, or a key stands twice.
+        yaml.YAMLError: the text is not YAML, or a key stands twice.
     """
     return yaml.load(text, Loader=_Loader)
 
@@ -142,7 +142,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no YAML: {_problem(error)}") from error
+        raise InputError(f"{path} is not YAML: {_problem(error)}") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} needs to hold the fields of a study, got {_kind(values)}")
     return values
@@ -168,7 +168,7 @@ def _override(values: dict[str, Any], text: str) -> None:
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise InputError(f"{key} is no field: {parent} has no parts")
+            raise InputError(f"{key} is not a field: {parent} has no parts")
     values[name] = parsed
 
 
@@ -199,7 +199,7 @@ def _value(key: str, text: str) -> Any:
     try:
         return read_yaml(source)
     except yaml.YAMLError as error:
-        raise InputError(f"{key} got {text!r}, which is no value: {_problem(error)}") from error
+        raise InputError(f"{key} got {text!r}, which is not a value: {_problem(error)}") from error
 
 
 def _problem(error: Exception) -> str:

@@ -211,7 +211,7 @@ class StudySpec(Frozen):
         allowed = (*prior_kinds(), "all") if info.field_name == "domains" else prior_kinds()
         for key in value:
             if key not in allowed:
-                raise ValueError(f"{key!r} is no prior{did_you_mean(key, allowed)}")
+                raise ValueError(f"{key!r} is not a prior{did_you_mean(key, allowed)}")
         return value
 
     @model_validator(mode="after")

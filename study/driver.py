@@ -130,7 +130,7 @@ class Driver:
         """Those that are to be killed: nothing came from them for `resources.stuck_seconds`.
 
         Args:
-            at_work: issues that a worker works on now; waiting for a worker is no lack of
+            at_work: issues that a worker works on now; waiting for a worker is not a lack of
                 progress, so the clock of an issue starts when it is first named here.
         """
         now, limit = self._clock(), self.ledger.spec.resources.stuck_seconds

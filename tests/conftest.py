@@ -21,7 +21,7 @@ def real_data() -> Path:
         pytest.skip("STUDY_TEST_DATA names no folder with CIFAR-10 and CelebA as Parquet shards")
     folder = Path(named).resolve()
     if not folder.is_dir():
-        pytest.skip(f"STUDY_TEST_DATA={named} is no folder")
+        pytest.skip(f"STUDY_TEST_DATA={named} is not a folder")
     return folder
 
 

@@ -96,7 +96,7 @@ def build_beta_schedule(config: BetaScheduleConfig, num_betas: int | None = None
 
     Args:
         config: its kind, its T and whether the ends made for T = 1000 are rescaled by 1000/T.
-        num_betas: how many values to place between the ends; T unless said.
+        num_betas: how many values to place between the ends; by default T.
     """
     betas = _BETAS[config.kind](num_betas or config.num_steps)
     is_rescaled = config.rescale and config.kind != "cosine"

@@ -79,7 +79,7 @@ def read_checkpoint(folder: Path, only: str | None = None) -> Checkpoint | None:
 
     Args:
         folder: holds its files.
-        only: the one file to check, where no other is needed; all of them unless said.
+        only: the one file to check, where no other is needed; by default all of them.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())

@@ -44,8 +44,9 @@ class Measurement:
     Attributes:
         epoch: number of epochs finished, from 1.
         rate: validation KL(q(z|x) || p(z)) or its upper bound, nats per image; lower is better.
-            Where the trial departs from its bound, what stands there in its place.
-        distortion: validation E_q[-log p(x|z)], nats per image; lower is better. Likewise.
+            Where the trial departs from its bound, what it trains with instead.
+        distortion: validation E_q[-log p(x|z)], nats per image; lower is better. Where the trial
+            departs from its bound, what it trains with instead.
         elbo: -(rate + distortion), nats per image; higher is better. None without a bound.
         bits_per_dim: the bound in bits per dimension of the original levels; lower is better.
             None where there is no bound on a probability of levels.

@@ -44,7 +44,7 @@ class Header:
 
     Attributes:
         width: in pixels, after the orientation that a camera noted is applied.
-        height: likewise.
+        height: in pixels, after that turn.
         mode: PIL's name for its channels.
         has_alpha: whether it may have transparent pixels.
         num_frames: of an animation or of a file with several pages.
@@ -83,7 +83,7 @@ def opened(data: Data, place: str) -> Iterator[Image.Image]:
     """The picture of encoded bytes, or of a file; its pixels not decoded yet.
 
     Raises:
-        InputError: it is no picture, cannot be read, or has more than eight bits a channel.
+        InputError: it is not a picture, cannot be read, or has more than eight bits a channel.
     """
     if isinstance(data, Image.Image):
         _check_depth(data, place)

@@ -31,7 +31,7 @@ def _load(path: Path) -> None:
     before = prior_kinds()
     specification = importlib.util.spec_from_file_location(name, path)
     if specification is None or specification.loader is None:
-        raise InputError(f"the plugin {path} is no Python file: its name needs to end in .py")
+        raise InputError(f"the plugin {path} is not a Python file: its name needs to end in .py")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
     try:

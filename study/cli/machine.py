@@ -12,7 +12,7 @@ app = typer.Typer()
 @app.command()
 def ui(
     name: Annotated[
-        str | None, typer.Argument(help="The study to open; the one that ran last unless said.")
+        str | None, typer.Argument(help="The study to open; by default the one that ran last.")
     ] = None,
     storage: option.Storage = option.STUDIES,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,

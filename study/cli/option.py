@@ -25,17 +25,17 @@ Storage = Annotated[
 ]
 Ledger = Annotated[
     str | None,
-    typer.Option(help="Database of the ledger, sqlite:/// or postgresql://; a journal file"
-                 " in the study's folder unless said."),
+    typer.Option(help="Database of the ledger, sqlite:/// or postgresql://; by default a"
+                 " journal file in the study's folder."),
 ]  # fmt: skip
 TrackingUri = Annotated[
-    str | None, typer.Option(help="MLflow tracking server; a store in the storage unless said.")
+    str | None, typer.Option(help="MLflow tracking server; by default a store in the storage.")
 ]
 Address = Annotated[
     str, typer.Option(help="Ray cluster: local (this machine alone), auto, or its address.")
 ]
 StudyName = Annotated[
-    str | None, typer.Option("--name", help="Name of the study; the space's unless said.")
+    str | None, typer.Option("--name", help="Name of the study; by default the space's.")
 ]
 TimeLimit = Annotated[
     float | None, typer.Option(help="Checkpoint and end after so many seconds.", min=0)
@@ -162,7 +162,7 @@ STUDIES = Path("studies")
 
 
 def console() -> Console:
-    """The standard output; wide enough for a table where it is no terminal."""
+    """The standard output; wide enough for a table where it is not a terminal."""
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=max(out.width, 140))
 

@@ -76,7 +76,7 @@ def export(
     name: option.Name,
     storage: option.Storage = option.STUDIES,
     to: Annotated[
-        Path | None, typer.Option(help="Folder for the files; the study's export/ unless said.")
+        Path | None, typer.Option(help="Folder for the files; by default the study's export/.")
     ] = None,
     table: Annotated[
         bool,

@@ -26,7 +26,7 @@ def list_datasets(storage: Path, console: Console) -> None:
     """Prints a row for each prepared set; a damaged one is told and hides no other.
 
     Raises:
-        InputError: the storage is no folder.
+        InputError: the storage is not a folder.
     """
     folder = open_layout(storage, "any").data
     names = prepared_names(folder)

@@ -91,7 +91,7 @@ def _prepared(text: str, folder: Path) -> ImageSet:
     name, colon, split = text.partition(":")
     if not name or not name.replace("-", "").replace("_", "").isalnum():
         raise InputError(
-            f"{text} is no folder, Parquet file or exported YAML that is there, and no name of a"
+            f"{text} is not a folder, Parquet file or exported YAML that exists, nor the name of a"
             " prepared data set"
         )
     if colon and split not in SPLITS:

@@ -114,7 +114,7 @@ def load_export(path: Path) -> Export:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} is no exported config")
+        raise InputError(f"{path} is not an exported config")
     check_format(path, values, FORMAT)
     _load_plugins(path, values.get("plugins"))
     try:

@@ -39,7 +39,7 @@ def exported_samples(
 
     Args:
         path: the exported file; its weights lie beside it.
-        num_samples: how many images; as many as its FID took unless said.
+        num_samples: how many images; by default as many as its FID took.
         seed: of the noise.
 
     Raises:

@@ -42,7 +42,7 @@ def _check_owner(path: Path, study: str) -> None:
     owner = values.get("study") if isinstance(values, dict) else None
     if owner != study:
         raise InputError(
-            f"{path} is no export of {study!r}"
+            f"{path} is not an export of {study!r}"
             + (f" but of {owner!r}" if owner else "")
             + "; name another folder with --to"
         )

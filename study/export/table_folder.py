@@ -85,18 +85,18 @@ def load_table_folder(folder: Path) -> TableFolder:
     """What a folder says of itself.
 
     Raises:
-        InputError: it is no exported table, or a row is missing.
+        InputError: it is not an exported table, or a row is missing.
     """
     path = folder / FILE
     try:
         values = read_yaml(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(
-            f"{folder} is no exported table: its {FILE} cannot be read"
+            f"{folder} is not an exported table: its {FILE} cannot be read"
             f" ({' '.join(str(error).split())})"
         ) from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} is no exported table")
+        raise InputError(f"{path} is not an exported table")
     check_format(path, values, TABLE_FORMAT)
     try:
         found = TableFolder.model_validate(values)

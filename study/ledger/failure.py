@@ -25,7 +25,7 @@ class FailureKind(StrEnum):
     INVALID = "invalid"
 
 
-# How often a trial is tried again. A loss is no fault of the trial, but something that kills its
+# How often a trial is tried again. A loss is not the trial's fault, but something that kills its
 # worker every time must end some day.
 RETRIES = {
     FailureKind.LOST: 5,

@@ -111,7 +111,7 @@ def _damage(path: Path) -> str:
         for number, line in enumerate(file, start=1):
             if line.endswith(b"\n") and not _is_record(line):
                 return (
-                    f"{path} is damaged: line {number} is no record of Optuna's journal; put a"
+                    f"{path} is damaged: line {number} is not a record of Optuna's journal; put a"
                     f" copy of the file back, or keep what stands before: `head -n {number - 1}`"
                 )
     return ""
@@ -130,4 +130,6 @@ def _check_is_journal(path: Path) -> None:
         line = file.readline()
     # Without an end it is empty, or torn in its first record.
     if line.endswith(b"\n") and not _is_record(line):
-        raise InputError(f"{path} is no ledger: its first line is no record of Optuna's journal")
+        raise InputError(
+            f"{path} is not a ledger: its first line is not a record of Optuna's journal"
+        )

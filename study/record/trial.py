@@ -74,7 +74,7 @@ class TestResult:
     revision 1, lack all from hole_fid on; the first versions all from kid on.
     """
 
-    __test__ = False  # pytest: this is no test class
+    __test__ = False  # pytest: this is not a test class
 
     test_fid: float
     untrained_fid: float

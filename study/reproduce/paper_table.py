@@ -27,16 +27,16 @@ def reproduce_paper(
 ) -> int:
     """Runs the space to its end, or goes on with it, and lays the paper's values beside.
 
-    The paper states neither FID protocol nor seeds, so its values are no promise that could be
-    kept to the digit: what is judged are the space's claims.
+    The paper states neither FID protocol nor seeds, so its values are not a promise that could
+    be kept to the digit: what is judged are the space's claims.
 
     Args:
         space: its name.
         overrides: `key=value` for fields of the space.
-        num_seeds: confirm seeds; the space's unless said.
-        storage: as of `study run`.
-        address: likewise.
-        sources: likewise.
+        num_seeds: number of confirm seeds; by default the space's.
+        storage: folder of the study, as for `study run`.
+        address: of the cluster, as for `study run`.
+        sources: images of data sets, as for `study run`.
         console: where to show it.
 
     Returns:

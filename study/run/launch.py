@@ -58,7 +58,7 @@ def run_study(
     Args:
         space: a space's name, its file, or the space itself.
         overrides: `key=value` for any field of the space.
-        console: where to show progress; the standard output unless said.
+        console: where to show progress; by default the standard output.
         options: fields of `Options`.
 
     Returns:

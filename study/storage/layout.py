@@ -137,7 +137,7 @@ def open_layout(storage: str | Path, name: str) -> Layout:
     """The layout of a study; nothing is made on disk.
 
     Raises:
-        InputError: the name would leave the storage, or the storage is no folder.
+        InputError: the name would leave the storage, or the storage is not a folder.
     """
     folder = Path(storage).expanduser().resolve()
     if not name or not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():

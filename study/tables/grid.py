@@ -91,12 +91,12 @@ class Grid:
 
 
 def word(header: str, key: str = "") -> Column:
-    """A column of words; its key is the header unless said."""
+    """A column of words; its key is by default the header."""
     return Column(header, (key or header.replace(" ", "_"),), is_word=True)
 
 
 def number(header: str, key: str = "", text: Callable[..., str] = value_text) -> Column:
-    """A column of numbers; its key is the header unless said."""
+    """A column of numbers; its key is by default the header."""
     return Column(header, (key or header.replace(" ", "_"),), text)
 
 

@@ -88,7 +88,7 @@ class Table:
         return _by_dataset("test", self._test_protocols())
 
     def validation_protocols(self) -> dict[str, dict[str, Any]]:
-        """Likewise of the validation FIDs of all trials that have one recorded.
+        """The protocol of the validation FIDs of each data set, where a trial has recorded one.
 
         Raises:
             ValueError: values of one data set were measured in different ways.

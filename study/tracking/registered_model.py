@@ -55,7 +55,7 @@ def register_study(layout: Layout, console: Console, uri: str | None = None) -> 
     Args:
         layout: the study's.
         console: where to tell.
-        uri: MLflow's tracking URI; that of the study unless said.
+        uri: MLflow's tracking URI; by default that of the study.
     """
     note = register_models(uri or tracking_uri(layout), sorted(layout.export.rglob("*.yaml")))
     if note:

@@ -19,7 +19,7 @@ def sync_study(layout: Layout, uri: str | None, console: Console) -> None:
 
     Args:
         layout: the study's.
-        uri: where to, this once; where the study is shown unless said.
+        uri: where to send it, this once; by default where the study is shown.
         console: where to show progress.
 
     Raises:

@@ -25,7 +25,7 @@ def serve(storage: Path, port: int, study: str | None = None, *, browse: bool = 
     Args:
         storage: the folder that holds the studies.
         port: where to listen.
-        study: which to open; the one that ran last unless said.
+        study: which to open; by default the one that ran last.
         browse: whether to open it in the browser, too.
 
     Raises:

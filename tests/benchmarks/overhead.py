@@ -129,7 +129,7 @@ def test_start_of_a_trial_on_a_reused_actor(
 ) -> None:
     """Seconds that one worker spends between the ends of two trials that do nothing."""
     monkeypatch.setattr("study.cluster.tune.PriorTrainable", NoOpTrainable)
-    # Workers cannot import this file, which is no module of a package.
+    # Workers cannot import this file, which is not a module of a package.
     ray.cloudpickle.register_pickle_by_value(sys.modules[NoOpTrainable.__module__])
     spec = question(90)
     driver = StartWatch(Ledger(spec, f"journal:{tmp_path / 'ledger'}"))

@@ -62,7 +62,7 @@ BAD = {
     "likelihood.kind=discretized_logistic": ["256 levels", "digits has 17"],
     "data.dequantise=false": ["learned scale needs data.dequantise"],
     "data.resize=48": ["data.resize", "32 or 64", "48"],
-    "likelihood.kind=sum_of_squares": ["sum_of_squares", "no density"],
+    "likelihood.kind=sum_of_squares": ["sum_of_squares", "not a density"],
     "priors.diffusion.sampler.num_steps=3": ["takes all T steps", "ddim"],
     "priors.diffusion.sampler={kind: ddim, num_steps: 9000}": ["9000 steps of a chain"],
     "plugins=[nowhere.py]": ["nowhere.py", "cannot be read"],
@@ -144,7 +144,7 @@ BAD = {
     "budget.max_epochs": ["key=value", "'budget.max_epochs'"],
     "=3": ["key=value", "'=3'"],
     "strata.latent_size=[1,2": ["strata.latent_size", "'[1,2'"],
-    "strata.latent_size.first=1": ["strata.latent_size.first", "no field"],
+    "strata.latent_size.first=1": ["strata.latent_size.first", "not a field"],
 }  # fmt: skip
 
 
@@ -381,7 +381,7 @@ def test_a_variant_leaves_stratum_and_protocol_alone(field: str) -> None:
 
 def test_a_variant_must_fit_every_prior_of_the_space() -> None:
     sentence = complaint_of("budget.trials_per_stratum=0", "variants.wide.prior.hidden_size=64")
-    assert "variants.wide.prior.hidden_size is no field" in sentence
+    assert "variants.wide.prior.hidden_size is not a field" in sentence
 
 
 # Overrides
@@ -460,10 +460,10 @@ def test_fields_of_a_prior_that_is_left_out_are_checked_all_the_same() -> None:
     [
         ("name: a\nname: b", ["name stands twice", "line 2"]),
         ("budget: {max_epochs: 1, max_epochs: 2}", ["max_epochs stands twice"]),
-        ("strata: [", ["no YAML", "line"]),
-        ("name: a: b", ["no YAML"]),
-        ("? [1]\n: 2", ["no YAML"]),
-        ("name: !!python/object:os.system {}", ["no YAML"]),
+        ("strata: [", ["not YAML", "line"]),
+        ("name: a: b", ["not YAML"]),
+        ("? [1]\n: 2", ["not YAML"]),
+        ("name: !!python/object:os.system {}", ["not YAML"]),
         ("", ["fields of a study", "nothing"]),
         ("- digits", ["fields of a study", "list"]),
         ("name: a", ["strata", "missing"]),

@@ -30,7 +30,7 @@ BAD = {
     "images that are not here": (["run", "table1", "strata.dataset=cifar10"], "--source"),
     "no Parquet": (
         ["run", "table1", "strata.dataset=cifar10", "--source", "cifar10=*_images"],
-        "no Parquet file",
+        "not a Parquet file",
     ),
     "a study that is not there": (["status", "nothing"], "no study 'nothing'"),
     "a report of nothing": (["report", "nothing"], "no study 'nothing'"),
@@ -52,7 +52,7 @@ BAD = {
     "no store to show": (["ui"], "no MLflow store"),
     "Inception on digits": (["run", "digits", "fid.features=inception"], "classifier"),
     "a storage that is a file": (["run", "digits", "--storage", "train_images"], "is a file"),
-    "a distance to nothing": (["fid", "digits", "nowhere/x"], "nowhere/x is no folder"),
+    "a distance to nothing": (["fid", "digits", "nowhere/x"], "nowhere/x is not a folder"),
     "a distance to no split": (["fid", "digits", "digits:tests"], "train, validation, test"),
     "a distance to no set": (["fid", "digits", "cifa"], "did you mean cifar10"),
     "a distance to no Parquet": (["fid", "digits", "x*.parquet"], "no file matches"),
@@ -74,9 +74,9 @@ BAD = {
     "a set without a source": (["data", "prepare", "cifar"], "did you mean cifar10"),
     "a source that is no set of images": (
         ["data", "prepare", "mine", "--source", "train_images"],
-        "no folder, no zip file",
+        "not a folder, a zip file",
     ),
-    "a crop of what is no face": (
+    "a crop of what is not a face": (
         ["data", "prepare", "cifar10", "--crop", "148"],
         "cifar10 is taken as it is",
     ),

@@ -215,7 +215,7 @@ def test_a_network_without_such_widths_departs_in_the_rest() -> None:
         ({"network": {"kind": "resnet"}}, "takes images of size 32, 64, but those of digits"),
         ({"likelihood": {"kind": "discretized_logistic"}}, "256 levels, but digits has 17"),
         ({"data": {"dataset": "digits", "dequantise": False}}, "learned scale needs data.deq"),
-        ({"likelihood": {"kind": "sum_of_squares"}}, "is no density"),
+        ({"likelihood": {"kind": "sum_of_squares"}}, "is not a density"),
         (
             {"objective": "published", "prior": {"kind": "diffusion", "variance": "learned"}},
             "leaves the variance out of the loss",

@@ -140,6 +140,6 @@ def test_a_file_of_something_else_is_no_inception(content: str, tmp_path: Path) 
             torch.save(Evil(), path)
         case "bare pickle":
             path.write_bytes(b"\x80\x02cposix\nsystem\n.")
-    with pytest.raises(InputError, match="is no file of Inception weights") as caught:
+    with pytest.raises(InputError, match="is not a file of Inception weights") as caught:
         build_blank(FIDConfig(features="inception", num_samples=2100, weights=str(path)))
     assert "\n" not in str(caught.value)

@@ -165,8 +165,8 @@ def test_a_group_is_never_parted_by_a_cut(pattern: str, pictures: Any, tmp_path:
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("(", "is no regular expression"),
-        ("[", "is no regular expression"),
+        ("(", "is not a regular expression"),
+        ("[", "is not a regular expression"),
         ("^x", "finds nothing in 40 of 40 paths, such as a_0.png"),
         ("^([b-h])_", "finds nothing in 5 of 40 paths"),
         ("(x?)", "finds nothing in 40"),

@@ -105,7 +105,7 @@ class SamplerConfig(Frozen):
     """How a diffusion draws samples.
 
     `ancestral` walks all T steps with the model's own variances. `ddim` (Song et al. 2021) takes
-    `num_steps` of them, all unless said, with `eta` times the noise of the posterior: 0 is
+    `num_steps` of them, by default all, with `eta` times the noise of the posterior: 0 is
     deterministic given the start.
     """
 

@@ -147,7 +147,7 @@ class TrialConfig(Frozen):
             )
         if likelihood.kind == "sum_of_squares" and not self.departures.sum_of_squares:
             raise ValueError(
-                "likelihood.kind sum_of_squares is no density: it needs objective published or"
+                "likelihood.kind sum_of_squares is not a density: it needs objective published or"
                 " departures.sum_of_squares"
             )
         return self

@@ -40,8 +40,8 @@ class ImageDataset:
         validation: images that select weights and configs.
         test: images that only the last phase sees.
         train_labels: class of each image; -1 where there is none.
-        validation_labels: likewise.
-        test_labels: likewise.
+        validation_labels: class of each image; -1 where there is none.
+        test_labels: class of each image; -1 where there is none.
         fingerprint: SHA-256 of content and preparation, in hex.
     """
 

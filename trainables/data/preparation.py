@@ -96,12 +96,12 @@ def plan_dataset(
     """What `prepare_dataset` would do; nothing is written.
 
     Args:
-        name: as there, like all that is not named here.
-        source: likewise.
-        folder: likewise.
-        format: likewise.
-        crop: likewise.
-        config: likewise.
+        name: see `prepare_dataset`.
+        source: see `prepare_dataset`.
+        folder: see `prepare_dataset`.
+        format: see `prepare_dataset`.
+        crop: see `prepare_dataset`.
+        config: see `prepare_dataset`.
         num_kept: images of each split that the plan keeps for a contact sheet.
 
     Raises:

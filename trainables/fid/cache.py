@@ -34,12 +34,16 @@ class ReferenceCache:
         return FeatureStatistics(mean, covariance, int(num_samples.item()))
 
     def features(self, protocol: FIDProtocol) -> Float[Tensor, "num features"] | None:
-        """Likewise its features."""
+        """The features of a protocol's reference, if they were kept.
+
+        Raises:
+            InputError: the file is damaged.
+        """
         values = self._load("features", protocol, "features")
         return None if values is None else values[0]
 
     def keep_statistics(self, statistics: FeatureStatistics, protocol: FIDProtocol) -> None:
-        """Writes them, whole or not at all."""
+        """Writes the statistics, whole or not at all."""
         values = {
             "mean": statistics.mean,
             "covariance": statistics.covariance.contiguous(),
@@ -50,7 +54,7 @@ class ReferenceCache:
     def keep_features(
         self, features: Float[Tensor, "num features"], protocol: FIDProtocol
     ) -> None:
-        """Likewise."""
+        """Writes the features, whole or not at all."""
         self._save("features", protocol, {"features": features.contiguous()})
 
     def _save(self, kind: str, protocol: FIDProtocol, values: dict[str, Tensor]) -> None:

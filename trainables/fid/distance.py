@@ -3,7 +3,7 @@
     FID(a, b) = ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½)        lower is better
 
 The trace of the root is the sum of the roots of the eigenvalues of Σ_a Σ_b, so a covariance
-without full rank, whose inverse a Cholesky factor would need, is no special case. Heusel et al.
+without full rank, whose inverse a Cholesky factor would need, is not a special case. Heusel et al.
 2017, arXiv 1706.08500.
 """
 

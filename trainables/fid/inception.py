@@ -119,7 +119,7 @@ def _load_inception(path: Path) -> FeatureExtractorInceptionV3:
             )
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(
-            f"{path} is no file of Inception weights; fetch {INCEPTION_FILE}, a release file of"
+            f"{path} is not a file of Inception weights; fetch {INCEPTION_FILE}, a release file of"
             " torch-fidelity, or use fid.features=classifier"
         ) from error
 

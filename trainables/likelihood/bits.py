@@ -3,7 +3,7 @@
 bits per dimension = -ELBO / (D ln 2) + offset
 offset = log2(L/2)      for a density on dequantised images in [-1, 1]
 0              for a probability of levels
-undefined      for what is no density, or a density on images that have none
+undefined      for what is not a density, or a density on images that have none
 """
 
 import math

@@ -1,6 +1,6 @@
 """Σ (x̂ - x)², the distortion of the published code, in the place of a likelihood.
 
-It is -log N(x; x̂, ½ I) less the constant (D/2) log π, so it is no density and bounds nothing.
+It is -log N(x; x̂, ½ I) less the constant (D/2) log π, so it is not a density and bounds nothing.
 """
 
 from dataclasses import dataclass

@@ -121,7 +121,7 @@ def _tree(path: Path) -> FileTree | None:
     if path.is_file() and ending(path.name) in ARCHIVE_SUFFIXES:
         raise InputError(f"{path} is an archive other than zip: unpack it and give the folder")
     if path.is_file() and path.suffix.lower() != ".parquet":
-        raise InputError(f"{path} is no folder, no zip file and no Parquet file")
+        raise InputError(f"{path} is not a folder, a zip file or a Parquet file")
     return None
 
 

@@ -26,7 +26,7 @@ class ZipTree(FileTree):
         """Reads the table of contents.
 
         Raises:
-            InputError: it is no zip, or names a place outside itself or a file twice.
+            InputError: it is not a zip, or names a place outside itself or a file twice.
         """
         self.path = path
         self._names = _names(self._archive, path)
@@ -68,7 +68,7 @@ class ZipTree(FileTree):
         try:
             return zipfile.ZipFile(self.path)
         except (zipfile.BadZipFile, ValueError, EOFError) as error:
-            raise InputError(f"{self.path} is no zip file, or is cut short") from error
+            raise InputError(f"{self.path} is not a zip file, or is cut short") from error
         except OSError as error:
             raise InputError(f"{self.path} cannot be read: {error.strerror}") from error
 

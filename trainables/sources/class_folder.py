@@ -145,7 +145,7 @@ def _without_wrappers(below: Sequence[Parts], splits: Sequence[str]) -> list[Par
 
 
 def _without_last_wrapper(parts: Parts) -> Parts:
-    """Below a class, a folder of images is no class of its own."""
+    """Below a class, a folder of images is not a class of its own."""
     while len(parts) > 1 and _is_wrapper(parts[-1]):
         parts = parts[:-1]
     return parts

@@ -54,7 +54,7 @@ class FolderTree(FileTree):
 
     def identity(self, paths: Iterable[str]) -> Any:
         """Paths, sizes and times."""
-        stats = [(path, os.stat(self._prefix + path)) for path in paths]  # noqa: PTH116 - likewise
+        stats = [(path, os.stat(self._prefix + path)) for path in paths]  # noqa: PTH116 - see `__init__`
         return [
             str(self.folder.resolve()),
             [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats],

@@ -10,12 +10,12 @@ def groups_of(paths: Sequence[str], pattern: str) -> list[str]:
     """The group of each path: what the pattern's first group matches, or the whole of it.
 
     Raises:
-        InputError: the pattern is no regular expression, or does not match every path.
+        InputError: the pattern is not a regular expression, or does not match every path.
     """
     try:
         wanted = re.compile(pattern)
     except re.error as error:
-        raise InputError(f"--group {pattern!r} is no regular expression: {error}") from error
+        raise InputError(f"--group {pattern!r} is not a regular expression: {error}") from error
     found = []
     missed = []
     for path in paths:

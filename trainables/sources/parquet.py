@@ -135,7 +135,7 @@ class ParquetSource(Source):
         return labels, names if labels.max(initial=-1) < len(names) else ()
 
     def _column(self, name: str) -> list[Any]:
-        """All values of a column that is no image."""
+        """All values of a column other than that of the images."""
         values: list[Any] = []
         for path, num in zip(self._paths, self._num_rows, strict=True):
             with _damage_told(path, 0), _open_shard(path) as file:
@@ -199,7 +199,7 @@ def _open_shard(path: Path) -> pq.ParquetFile:
             raise InputError(
                 f"{path} is a Git LFS pointer, not the file: `git lfs pull` fetches it"
             ) from error
-        raise InputError(f"{path} is no Parquet file, or is cut short") from error
+        raise InputError(f"{path} is not a Parquet file, or is cut short") from error
 
 
 def _is_pointer(path: Path) -> bool:

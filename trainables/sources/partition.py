@@ -38,7 +38,7 @@ class Partition:
         splits: by image; images may be missing.
         files: what was read.
         rule: a sentence about them.
-        warnings: likewise.
+        warnings: what a person should know about them, a sentence each.
         rest: the split of the missing ones; None where nothing says it.
     """
 
@@ -109,7 +109,7 @@ def find_partition(
         images: the images.
 
     Raises:
-        InputError: files contradict each other, or one says what is no split.
+        InputError: files contradict each other, or one says what is not a split.
     """
     index = ImageIndex(images)
     tables, lists, doubtful = _Found(), _Found(), list[str]()
@@ -201,7 +201,7 @@ def _read_table(
         split = NUMBERS.get(said) or split_of_word(said)
         if split is None or len(row) <= names:
             raise InputError(
-                f"line {number} of {tree.place(table.path)} is no image name with 0, 1 or 2"
+                f"line {number} of {tree.place(table.path)} is not an image name with 0, 1 or 2"
                 f" behind, nor with the word of a split: {' '.join(row)}"
             )
         _note(row[names], split, table.path, index, found)

@@ -1,7 +1,7 @@
 """Where Parquet shards lie, and which split each is of.
 
     x_train.parquet  x_test.parquet                 the name says the split
-    data/train-00000-of-00002.parquet               likewise, in a clone from Hugging Face
+    data/train-00000-of-00002.parquet               the same in a clone from Hugging Face
     cifar10/train/0000.parquet                      the outermost folder that says one does
 
 A path that exists is a path; a pattern only where it is none. A folder is searched to its depths,

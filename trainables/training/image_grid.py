@@ -22,7 +22,7 @@ def image_grid(
     Args:
         images: values in 0 … num_levels - 1; one channel is grey, three are RGB.
         num_levels: the value num_levels - 1 becomes white.
-        num_columns: images in a row; unless said, a near-square.
+        num_columns: images in a row; by default so many that the grid is nearly square.
     """
     num, channels, height, width = images.shape
     columns = num_columns or math.ceil(math.sqrt(num))

@@ -80,7 +80,7 @@ class Trainer:
             config: the choice.
             dataset: the images.
             cache: folder where the FID's classifier and statistics are kept, if anywhere.
-            device: where to train; the best there is unless said.
+            device: where to train; by default the best device there is.
         """
         self.config, self.dataset, self.cache = config, dataset, cache
         self.device = device or best_device()

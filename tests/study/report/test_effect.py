@@ -82,7 +82,7 @@ def test_what_a_seed_does_to_two_variants_cancels(spec: StudySpec) -> None:
 
 def test_variants_of_other_seeds_are_compared_as_welch_does_and_say_so(spec: StudySpec) -> None:
     stratum = spec.cells()[0]
-    # One seed in common is no pair of two.
+    # One seed in common is not a pair of two.
     records = [
         *seeds_of(spec, stratum, "exact", A),
         *seeds_of(spec, stratum, "gaussian_kl", B, first_seed=len(A) - 1),
