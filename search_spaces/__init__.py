@@ -12,13 +12,15 @@ from search_spaces.space import (
     read_yaml,
     space_names,
     space_of_revision,
+    space_values,
 )
 from search_spaces.spec import DatasetFacts, StudySpec
 from search_spaces.stratum import Stratum
+from search_spaces.template import annotated_space
 
 __all__ = [
     "Choice", "DatasetFacts", "Domain", "IntUniform", "LogIntUniform", "LogUniform", "Stratum",
-    "StudySpec", "Uniform", "check_extension", "complaint", "did_you_mean", "dump_space",
-    "dump_yaml", "load_space", "load_stored_space", "parse_space", "read_yaml", "space_names",
-    "space_of_revision",
+    "StudySpec", "Uniform", "annotated_space", "check_extension", "complaint", "did_you_mean",
+    "dump_space", "dump_yaml", "load_space", "load_stored_space", "parse_space", "read_yaml",
+    "space_names", "space_of_revision", "space_values",
 ]  # fmt: skip

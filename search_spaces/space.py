@@ -55,12 +55,20 @@ def load_space(name_or_path: str | Path, overrides: Iterable[str] = ()) -> Study
     Raises:
         InputError: no such space, a value that is not allowed, or a field that does not exist.
     """
+    return parse_space(space_values(name_or_path, overrides), str(name_or_path))
+
+
+def space_values(name_or_path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The plain values of a space, with its plugins found; not checked yet.
+
+    Raises:
+        InputError: no such space, or an override that is not `key=value` of a field.
+    """
     path = _find(name_or_path)
     values = _read(path)
     for override in overrides:
         _override(values, override)
-    values |= _plugins(values, path.parent)
-    return parse_space(values, str(name_or_path))
+    return values | _plugins(values, path.parent)
 
 
 def load_stored_space(path: Path) -> StudySpec:

@@ -2,6 +2,7 @@
 
 import sys
 from errno import EDQUOT, ENOSPC
+from typing import Annotated
 
 import typer
 
@@ -18,6 +19,26 @@ app = typer.Typer(
 for commands in (running.app, reading.app, model.app, distance.app, machine.app):
     app.registered_commands += commands.registered_commands
 app.add_typer(data.app, name="data")
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(version("prior-study"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Options of `study` itself."""
 
 
 def main() -> None:

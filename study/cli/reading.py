@@ -22,6 +22,29 @@ def show(
     show_space(load_space(space, overrides or ()), option.console())
 
 
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the new study, and of its file.")],
+    overrides: option.Overrides = None,
+    origin: Annotated[
+        str, typer.Option("--from", metavar="SPACE", help="The space that it begins as.")
+    ] = "digits",
+    out: Annotated[Path, typer.Option(help="Folder that the file is written to.")] = Path(),
+) -> None:
+    """Write a space of one's own: every field with its range and default, ready to edit."""
+    from study.preview.new_space import write_new_space
+
+    write_new_space(name, origin, tuple(overrides or ()), out, option.console())
+
+
+@app.command()
+def schema() -> None:
+    """The JSON schema of a space's file, which editors complete and check it with."""
+    from study.preview.new_space import schema_text
+
+    print(schema_text(), end="")
+
+
 @app.command("list")
 def list_(storage: option.Storage = option.STUDIES) -> None:
     """Every study of a storage: how far it is, whether it runs, when it last changed."""
