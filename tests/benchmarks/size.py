@@ -6,7 +6,7 @@ Run: NUM_STUDIES=20000 pytest -s tests/benchmarks/size.py --timeout=0
 import os
 from collections.abc import Mapping
 
-from tests.study.simulated_size import CASES, FAULTS, NUM_SEEDS, Case
+from tests.study.tables.simulated_size import CASES, FAULTS, NUM_SEEDS, Case
 
 NUM_STUDIES = int(os.environ.get("NUM_STUDIES", "4000"))
 

@@ -13,7 +13,7 @@ from numpy.random import Generator, default_rng
 from search_spaces import Choice, Stratum, StudySpec, load_space
 from study.ledger.phase import Phase, State
 from study.record import Cost, TestResult, TrialRecord
-from tests.study.storage import postgresql  # noqa: F401  # a fixture of this folder
+from tests.study.lasting_storage import postgresql  # noqa: F401  # a fixture of this folder
 from trainables.measurement import Measurement
 
 MakeRecords = Callable[..., list[TrialRecord]]

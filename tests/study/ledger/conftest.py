@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.storage import LASTING, storage_url
+from tests.study.lasting_storage import LASTING, storage_url
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from study.tables.table import Table, build_table
 from study.tables.variant import effects
 from study.tables.verdict import comparisons
 from tests.study.made_up import confirm_seeds
-from tests.study.simulated_size import (
+from tests.study.tables.simulated_size import (
     BOUND,
     CASES,
     FAULTS,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.trainables.test_training import config
+from tests.trainables.training.test_trainer import config
 from trainables.data.dataset import ImageDataset, load_dataset
 from trainables.level import x_from_levels
 from trainables.training.gallery import SIDE

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainables.layouts import ASKED, LAYOUTS, WARNED, Entry, entries, named
 from tests.trainables.pictures import Pictures
+from tests.trainables.sources.layouts import ASKED, LAYOUTS, WARNED, Entry, entries, named
 from trainables.config import PreparationConfig
 from trainables.data.split_draw import draw_splits
 from trainables.error import InputError
@@ -119,7 +119,7 @@ def test_what_nobody_can_tell_is_asked(name: str, container: Container, tmp_path
     assert "\n" not in str(raised.value)
 
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "data" / "README.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "data" / "README.md"
 
 
 def documented() -> list[list[Entry]]:
