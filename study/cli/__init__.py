@@ -1,5 +1,6 @@
 """The command line. Nothing heavy is imported before a command needs it."""
 
+import io
 import sys
 from errno import EDQUOT, ENOSPC
 from typing import Annotated
@@ -43,6 +44,10 @@ def _options(
 
 def main() -> None:
     """Entry point of `study`: 0 is well, 1 is a study that failed, 2 is wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of files that are no text, and terminals that know no ×, end no command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except InputError as error:

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -133,8 +132,3 @@ def _git(*arguments: str, folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
-
-
-def interpreter() -> str:
-    """The interpreter that workers must share with the driver."""
-    return sys.executable

@@ -1,5 +1,7 @@
 """`study data prepare` says what it understood before it works, and what is lost on the way."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -288,3 +290,21 @@ def test_a_known_set_is_not_resized_under_its_name(study: Command, tmp_path: Pat
     code, told = study("data", "prepare", "cifar10", "--source", source, "--size", "16")
     assert code == 2
     assert "cifar10 is 32 pixels wide by its name" in told
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_names_that_are_no_text_and_poor_terminals_end_no_command(
+    encoding: str, tmp_path: Path
+) -> None:
+    source = os.fsencode(split_photos(tmp_path / "source"))
+    try:
+        Path(os.fsdecode(source + b"/train/n\xe9.txt")).write_text("no image")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    command = [sys.executable, "-m", "study", "data", "prepare", "mine", "--source", source]
+    done = subprocess.run(
+        [*command, "--storage", str(tmp_path / "studies")],
+        capture_output=True, text=True, env=os.environ | {"PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert r"n\udce9.txt" in done.stdout
