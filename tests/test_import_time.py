@@ -29,6 +29,11 @@ def loaded_by(code: str) -> set[str]:
         "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0",
         # `study show` counts parameters at its end, and loads torch only there.
         "import study.preview.space",
+        # Preparing a set, and the workers that decode, need no torch; a record needs no ledger.
+        "from trainables.data.preparation import prepare_dataset",
+        "import trainables.data.decoding",
+        "from study.record import TrialRecord",
+        "from study.preview.new_space import write_new_space",
         "from typer.testing import CliRunner; from study.cli import app\n"
         "assert CliRunner().invoke(app, ['list', '--help']).exit_code == 0",
     ],
