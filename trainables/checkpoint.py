@@ -10,7 +10,6 @@ and a checkpoint of another config are all found before anything is loaded. No t
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.config import TrialConfig, hashed_values
+from trainables.file import file_hash, write_atomically
 from trainables.measurement import Measurement
 
 MANIFEST = "manifest.json"
@@ -43,25 +43,6 @@ def config_hash(config: TrialConfig) -> str:
     """SHA-256 of a config's values, in hex; see `trainables.config.revision` for later fields."""
     text = json.dumps(hashed_values(config.model_dump(mode="json")), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """The whole file or none of it, also through a crash."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def commit(folder: Path, epoch: int, config: TrialConfig) -> Checkpoint:

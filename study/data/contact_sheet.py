@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from trainables.checkpoint import write_atomically
 from trainables.data.plan import Plan
 from trainables.data.prepared_file import SPLITS
+from trainables.file import write_atomically
 from trainables.picture import decode, exact_pixels, fitted_pixels, without_alpha
 from trainables.sources import SourceImage
 

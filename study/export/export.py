@@ -7,9 +7,9 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from search_spaces import complaint, read_yaml
-from trainables.checkpoint import file_hash
 from trainables.config import Frozen, TrialConfig, as_stored
 from trainables.error import InputError
+from trainables.file import file_hash
 from trainables.plugin import load_plugins
 
 FORMAT = 2

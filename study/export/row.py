@@ -14,9 +14,9 @@ from study.storage.layout import Layout
 from study.tables.cell import Cell, best_measurement
 from study.tables.interval import confidence_interval
 from study.tables.table import Table
-from trainables.checkpoint import file_hash, write_atomically
 from trainables.config import TrialConfig
 from trainables.fid import find_classifier
+from trainables.file import file_hash, write_atomically
 
 _HEADER = "# Run it again: study reproduce THIS_FILE. Draw from it: study sample THIS_FILE\n"
 WEIGHTS, SAMPLES = "best.safetensors", "samples.png"

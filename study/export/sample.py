@@ -7,9 +7,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from study.export.export import Export, beside, load_export
-from trainables.checkpoint import write_atomically
 from trainables.config import ImageFormat
 from trainables.error import InputError
+from trainables.file import write_atomically
 from trainables.training.image_grid import image_grid
 from trainables.training.sampling import first_images
 from trainables.vae import VAE, build_vae

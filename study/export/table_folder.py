@@ -24,9 +24,9 @@ from study.tables.cell import Cell
 from study.tables.grid_file import csv_text, markdown_text
 from study.tables.result import all_rows, results
 from study.tables.table import Table
-from trainables.checkpoint import write_atomically
 from trainables.config import Frozen
 from trainables.error import InputError
+from trainables.file import write_atomically
 
 TABLE_FORMAT = 1
 FILE = "table.yaml"

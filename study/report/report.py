@@ -7,7 +7,6 @@ It reads records only, so that it may be written on any laptop and while the stu
     plots/<name>.png .csv                   every figure of the page, and what it shows
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from study.tables.study_comparison import Other, against, check_comparable
 from study.tables.table import Table
 from study.tables.variant import variants
 from study.tables.verdict import claims, comparisons
+from trainables.file import write_atomically
 
 
 def write_report(
@@ -66,10 +66,10 @@ def write_report(
     target = folder / "report"
     _write_all(target / "tables", _table_files(grids))
     _write_all(target / "plots", _picture_files(pictures))
-    _replace(target / "table.csv", csv_text(all_rows(table)).encode())
-    _replace(target / "table.md", markdown_text(grids[0]).encode())
+    write_atomically(target / "table.csv", csv_text(all_rows(table)).encode())
+    write_atomically(target / "table.md", markdown_text(grids[0]).encode())
     page = page_text(spec, table, facts, made_with, notes, grids, pictures)
-    return _replace(target / "report.html", page.encode())
+    return write_atomically(target / "report.html", page.encode())
 
 
 def _table_files(grids: Sequence[Grid]) -> dict[str, bytes]:
@@ -94,17 +94,10 @@ def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes the files, and removes those of an earlier report that have no successor."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        _replace(folder / name, content)
+        write_atomically(folder / name, content)
     for path in folder.iterdir():
         if path.name not in files:
             path.unlink()
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    """Writes aside and renames: a reader sees the old file or the new one, never a half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(content)
-    return aside.replace(path)
 
 
 def _grids(

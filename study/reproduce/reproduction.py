@@ -16,10 +16,11 @@ from study.reproduce.rerun import Rerun, run_again
 from study.reproduce.verdict import Judgement, Obtained, Promise, judge, judge_protocol
 from study.storage.environment import Environment, current_environment
 from study.storage.layout import open_layout
-from trainables.checkpoint import config_hash, write_atomically
+from trainables.checkpoint import config_hash
 from trainables.config import TrialConfig
 from trainables.data.dataset import ImageDataset, load_dataset
 from trainables.error import InputError
+from trainables.file import write_atomically
 from trainables.seed import derive_seed
 from trainables.training.evaluator import evaluator_for, ready_evaluator
 

@@ -27,8 +27,8 @@ from study.storage.layout import (
 )
 from study.storage.lock import hold
 from study.tracking.address import check_tracking_uri
-from trainables.checkpoint import file_hash
 from trainables.error import InputError
+from trainables.file import file_hash
 
 
 @dataclass(frozen=True, slots=True)

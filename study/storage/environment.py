@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
-from trainables.checkpoint import write_atomically
 from trainables.error import InputError
+from trainables.file import write_atomically
 
 PACKAGES = (
     "torch", "torchvision", "torch-fidelity", "zuko", "numpy", "scipy", "scikit-learn",

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import StudySpec, dump_space, load_stored_space
-from trainables.checkpoint import write_atomically
 from trainables.error import InputError
+from trainables.file import write_atomically
 
 RESERVED = ("data", "mlartifacts", "mlflow", "reproduced")
 

@@ -31,9 +31,9 @@ from study.storage.layout import Layout, tracking_uri
 from study.tables.protocol import protocol_hash
 from study.text import fid_text
 from study.tracking.store import STORE_ERRORS
-from trainables.checkpoint import file_hash
 from trainables.config import ImageFormat
 from trainables.error import InputError
+from trainables.file import file_hash
 
 with warnings.catch_warnings():
     # Of type hints in its own code.

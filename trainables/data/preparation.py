@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from trainables.checkpoint import file_hash
 from trainables.config import ImageFormat, PreparationConfig
 from trainables.count import plural
 from trainables.data.decoding import Decoded, Recipe, decode_images
@@ -34,6 +33,7 @@ from trainables.data.prepared_file import (
 )
 from trainables.data.workers import Workers
 from trainables.error import InputError
+from trainables.file import file_hash
 from trainables.picture import Crop, resize_text
 from trainables.sources import Source, open_sources
 

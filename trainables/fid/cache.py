@@ -8,9 +8,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trainables.checkpoint import write_atomically
 from trainables.error import InputError
 from trainables.fid.distance import FeatureStatistics
+from trainables.file import write_atomically
 from trainables.protocol import FIDProtocol
 
 

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from trainables.checkpoint import write_atomically
 from trainables.config import CLASSIFIER_FEATURES, ImageFormat
 from trainables.error import InputError
+from trainables.file import write_atomically
 from trainables.seed import derive_seed
 
 LEARNING_RATE = 2e-3

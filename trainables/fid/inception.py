@@ -14,10 +14,10 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
-from trainables.checkpoint import file_hash
 from trainables.config import INCEPTION_FEATURES, FIDConfig, ImageFormat
 from trainables.error import InputError
 from trainables.fid.extractor import Extractor, Images
+from trainables.file import file_hash
 
 INCEPTION_VARIABLE = "STUDY_INCEPTION_WEIGHTS"
 INCEPTION_FILE: str = URL_INCEPTION_V3.rpartition("/")[2]

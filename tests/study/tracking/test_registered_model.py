@@ -22,7 +22,7 @@ from study.tracking.registered_model import (
     register_models,
     save_generator,
 )
-from trainables.checkpoint import file_hash
+from trainables.file import file_hash
 from trainables.training.image_grid import image_grid
 from trainables.training.sampling import first_images, sample_images
 from trainables.vae import build_vae
