@@ -34,11 +34,16 @@ def csv_text(rows: Sequence[Row]) -> str:
     return buffer.getvalue()
 
 
+def arrow_table(rows: Sequence[Row]) -> pa.Table:
+    """The rows as a table of pyarrow; a column of several types holds texts."""
+    columns = {key: _parquet_values([row.get(key) for row in rows]) for key in keys_of(rows)}
+    return pa.table(columns)
+
+
 def parquet_bytes(rows: Sequence[Row]) -> bytes:
     """The rows as Parquet; a column whose values are of several types holds their texts."""
-    columns = {key: _parquet_values([row.get(key) for row in rows]) for key in keys_of(rows)}
     sink = io.BytesIO()
-    parquet.write_table(pa.table(columns), sink)
+    parquet.write_table(arrow_table(rows), sink)
     return sink.getvalue()
 
 
