@@ -30,7 +30,9 @@ class FolderTree(FileTree):
         return str(self.folder)
 
     def head(self, path: str) -> bytes:
-        """See `FileTree`."""
+        """See `FileTree`; of what is not a file, such as a pipe or a dangling link, nothing."""
+        if not os.path.isfile(self.place(path)):  # noqa: PTH113 - see `__init__`
+            return b""
         try:
             with open(self.place(path), "rb") as file:  # noqa: PTH123 - see `__init__`
                 return file.read(HEAD_BYTES)

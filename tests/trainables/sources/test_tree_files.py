@@ -1,6 +1,7 @@
 """An image is found by its bytes, other files are counted, and what belongs together stays so."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,16 @@ def test_a_folder_without_images_says_what_it_has(
 ) -> None:
     with pytest.raises(InputError, match=words):
         open_source("mine", str(tree_of(tmp_path, **files)), tmp_path / "data")
+
+
+def test_what_is_not_a_file_is_counted_and_not_waited_for(pictures: Any, tmp_path: Path) -> None:
+    tree = pictures.write_tree(tmp_path / "tree", "1.png", "2.png")
+    (tree / "latest").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tree / "pipe")
+    reading = open_source("mine", str(tree), tmp_path / "data").reading()
+    assert [(left.num, left.reason) for left in reading.left_out] == [
+        (2, "no known image format (no ending)")
+    ]
 
 
 @pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.7z", "x.rar", "x.TGZ"])
