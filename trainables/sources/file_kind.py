@@ -14,8 +14,8 @@ ARCHIVE_SUFFIXES = (
 )  # fmt: skip
 GIT_LFS = b"version https://git-lfs"
 _SYSTEM_FOLDERS = {
-    "__macosx", "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "system volume information",
-    "lost+found", "__pycache__",
+    "__macosx", "@eadir", "@recycle", "@recently-snapshot", "#recycle", "#snapshot",
+    "$recycle.bin", "system volume information", "lost+found", "__pycache__",
 }  # fmt: skip
 _SYSTEM_FILES = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"}
 

@@ -29,8 +29,8 @@ class JoinedSource(Source):
         """Those of the parts, one behind the other.
 
         Raises:
-            InputError: a part holds several splits, some have names of classes and others numbers,
-                or they hold the same place twice.
+            InputError: a part holds several splits, or some have names of classes and others
+                numbers.
         """
         readings = self._readings
         splits = [split for split, part in readings.items() for _ in part.splits]
