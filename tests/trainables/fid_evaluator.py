@@ -17,7 +17,14 @@ def build(
 ) -> FIDEvaluator:
     return build_fid_evaluator(
         CONFIG.model_copy(update=options),
-        labelled=LabelledImages(data.train, data.train_labels, data.format, data.fingerprint),
+        labelled=LabelledImages(
+            data.train,
+            data.train_labels,
+            data.format,
+            data.fingerprint,
+            None,
+            (data.validation, data.validation_labels),
+        ),
         references={"validation": data.validation, "test": data.test},
         format=data.format,
         fingerprint=data.fingerprint,

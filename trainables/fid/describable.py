@@ -16,8 +16,9 @@ from trainables.fid.classifier import Classifier, class_numbers, train_classifie
 from trainables.seed import derive_seed
 
 FEWEST_OF_A_CLASS = 20
-# Of fewer held-out images chance is not told from knowledge, so train images are held out, too.
+# Of fewer held-out images chance is not told from knowledge.
 FEWEST_HELD_OUT = 50
+PROBE_EPOCHS, MOST_PROBED = 30, 5000
 LEVEL = 0.01
 OTHERS = (
     "take a classifier of another data set (fid.classifier_dataset, or --classifier-dataset) or"
@@ -106,7 +107,6 @@ def check_accuracy(answers: Answers, name: str) -> None:
             f"a classifier of {name} is right on {answers.num_right:,} of"
             f" {len(answers.said):,} images that it was not trained on, and chance on"
             f" {answers.chance * len(answers.said):,.1f}: its features tell nothing of them;"
-            " train it for longer (fid.classifier_epochs, or --classifier-epochs),"
             f" {OTHERS}"
         )
 
@@ -130,11 +130,31 @@ def answers_of(classifier: Classifier, images: Images, labels: Labels, train: La
     return Answers(said, right)
 
 
-def answers_of_probe(images: Images, labels: Labels, image: ImageFormat, epochs: int) -> Answers:
-    """What a classifier of four fifths of the train images says of the last fifth."""
-    order = np.random.default_rng(derive_seed("probe")).permutation(len(images))
-    held, kept = np.split(order, [len(order) // 5])
+def answers_of_probe(
+    images: Images,
+    labels: Labels,
+    held: tuple[np.ndarray, np.ndarray],
+    image: ImageFormat,
+    epochs: int,
+) -> Answers:
+    """What a classifier of four fifths of the train images says of the last fifth and of others.
+
+    It is trained for longer than a FID may ask for, on a few thousand images: whether there is
+    anything to learn of them is the question, not how far a short training came.
+
+    Args:
+        images: of the train part.
+        labels: their classes.
+        held: further images that it is asked about, and their classes.
+        image: what they look like.
+        epochs: for which the FID's own classifier is trained.
+    """
+    order = np.random.default_rng(derive_seed("probe")).permutation(len(images))[:MOST_PROBED]
+    asked, kept = np.split(order, [len(order) // 5])
     probe = train_classifier(
-        torch.from_numpy(np.array(images[kept])), torch.from_numpy(labels[kept]), image, epochs
-    )
-    return answers_of(probe, images[held], labels[held], labels[kept])
+        torch.from_numpy(np.array(images[kept])), torch.from_numpy(labels[kept]), image,
+        max(epochs, PROBE_EPOCHS),
+    )  # fmt: skip
+    parts = [(images[asked], labels[asked]), held]
+    first, second = (answers_of(probe, *part, labels[kept]) for part in parts)
+    return first.with_more(second)

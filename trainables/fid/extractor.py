@@ -23,6 +23,7 @@ from trainables.fid.classifier import (
 )
 from trainables.fid.describable import (
     FEWEST_HELD_OUT,
+    LEVEL,
     Answers,
     answers_of,
     answers_of_probe,
@@ -169,13 +170,16 @@ def _classifier(
 
 
 def _answers(classifier: Classifier, labelled: LabelledImages, epochs: int) -> Answers:
-    """What the classifier says of held-out images; of few of them a probe is asked, too."""
-    held, labels = labelled.held_out
-    answers = answers_of(classifier, held, labels, labelled.labels)
-    if len(answers.said) >= FEWEST_HELD_OUT:
+    """What the classifier says of held-out images; where that tells too little, what a probe says.
+
+    Few images tell little, and so does a classifier that was trained for a moment only.
+    """
+    answers = answers_of(classifier, *labelled.held_out, labelled.labels)
+    if len(answers.said) >= FEWEST_HELD_OUT and answers.p_value <= LEVEL:
         return answers
-    more = answers_of_probe(labelled.images, labelled.labels, labelled.format, epochs)
-    return answers.with_more(more)
+    return answers_of_probe(
+        labelled.images, labelled.labels, labelled.held_out, labelled.format, epochs
+    )
 
 
 def find_classifier(folder: Path, weights_sha256: str) -> Path | None:

@@ -102,7 +102,8 @@ def test_it_is_code_and_tensors_and_says_what_it_takes_and_gives(tmp_path: Path)
     path = write_export(tmp_path / "one")
     save_generator(path, load_export(path), tmp_path / "model")
     suffixes = {file.suffix for file in (tmp_path / "model").rglob("*") if file.is_file()}
-    assert suffixes <= {".py", ".json", ".yaml", ".txt", ".safetensors", ""}
+    # py.typed is empty.
+    assert suffixes <= {".py", ".json", ".yaml", ".txt", ".safetensors", ".typed", ""}
     requirements = (tmp_path / "model" / "requirements.txt").read_text()
     assert "torch==" in requirements
     assert "ray" not in requirements
