@@ -12,6 +12,7 @@ from rich.console import Console
 
 from study.distance.image_distance import image_distance, tell_image_distance
 from study.distance.image_set import ImageSet, load_image_set
+from tests.trainables.pictures import Pictures
 from trainables.config import FIDConfig, PreparationConfig
 from trainables.error import InputError
 
@@ -85,7 +86,7 @@ def saved(folder: Path, number: int, image: Image.Image, kind: str = "PNG", **sa
     image.save(folder / f"{number:03}.{kind.lower()}", kind, **said)
 
 
-@pytest.mark.parametrize("how", ["alpha", "palette", "turned", "zip"])
+@pytest.mark.parametrize("how", ["alpha", "palette", "turned", "turned JPEG", "zip"])
 def test_a_set_is_read_as_it_would_be_prepared(how: str, tmp_path: Path) -> None:
     plain, other = tmp_path / "plain", tmp_path / "other"
     for number, pixels in enumerate(tinted(0, 60, 4) // 64 * 64):
@@ -106,6 +107,13 @@ def test_a_set_is_read_as_it_would_be_prepared(how: str, tmp_path: Path) -> None
                 exif = Image.Exif()
                 exif[0x0112] = 6
                 saved(other, number, image.transpose(Image.Transpose.ROTATE_90), exif=exif)
+            case "turned JPEG":
+                exif = Image.Exif()
+                exif[0x0112] = 6
+                saved(other, number, image, "JPEG", exif=exif)
+                # JPEG is lossy, so the plain image is what was stored, turned by hand.
+                with Image.open(other / f"{number:03}.jpeg") as stored:
+                    saved(plain, number, stored.transpose(Image.Transpose.ROTATE_270))
             case "zip":
                 saved(other, number, image)
     if how == "zip":
@@ -116,6 +124,12 @@ def test_a_set_is_read_as_it_would_be_prepared(how: str, tmp_path: Path) -> None
     scores, _ = image_distance(first, second, PIXELS, tmp_path)
     assert scores.fid == pytest.approx(0, abs=1e-6)
     assert (second.told != ()) == (how == "alpha")
+
+
+def test_sixteen_bits_are_refused_as_in_a_preparation(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "deep.png").write_bytes(Pictures.deep_png())
+    with pytest.raises(InputError, match=r"deep\.png has more than eight bits a channel"):
+        load_image_set(str(pictures), tmp_path, None)
 
 
 def test_what_is_left_out_is_told(pictures: Path, tmp_path: Path) -> None:
