@@ -1,5 +1,6 @@
 """The report's caption says what splits have in common, of the very set that was studied."""
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from search_spaces import DatasetFacts, StudySpec
 from study.data.dataset import find_datasets
 from study.data.duplicates import overlap_texts
 from study.report.caption import caption_facts
+from study.report.report import write_report
+from study.run.outcome import report_facts
+from study.storage.environment import current_environment
 from study.tables.table import build_table
 from tests.trainables.pictures import Pictures
 from trainables.config import PreparationConfig
@@ -55,6 +59,14 @@ def test_copies_of_train_images_are_told_in_the_caption(faces: Path) -> None:
     assert found, texts
     facts = dict(caption_facts(spec, build_table(spec, []), "", {}, texts))
     assert facts["splits of faces"] == texts["faces"]
+
+
+def test_copies_of_train_images_are_told_on_the_page(faces: Path, tmp_path: Path) -> None:
+    spec = spec_of("faces", faces)
+    facts = report_facts(current_environment(1, "cpu"), spec, faces)
+    page = write_report(tmp_path / "study", spec, [], facts).read_text(encoding="utf-8")
+    assert "splits of faces" in page
+    assert html.escape(overlap_texts(spec, faces)["faces"]) in page
 
 
 @pytest.mark.parametrize("data", [{"resize": 32}, {"num_images": 60}])

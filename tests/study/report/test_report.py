@@ -81,6 +81,18 @@ def test_the_report_says_what_the_table_holds_and_how_it_was_made(
     assert "Whether a lead is more than chance" in page.text
 
 
+def test_the_page_says_what_splits_share_only_where_it_is_known(
+    spec: StudySpec, records: list[TrialRecord], tmp_path: Path
+) -> None:
+    text = "train and test share 3 of 10,000 images, pixel by pixel"
+    facts = replace(FACTS, overlaps={"digits": text})
+    page = page_of(write_report(tmp_path / "known", spec, records, facts))
+    assert "splits of digits" in page.text
+    assert text in page.text
+    page = page_of(write_report(tmp_path / "unknown", spec, records, FACTS))
+    assert "splits of" not in page.text
+
+
 def test_the_report_of_an_empty_study_is_written_and_says_so(
     spec: StudySpec, tmp_path: Path
 ) -> None:
