@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -11,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from search_spaces import Stratum, StudySpec, load_space
+from study.data.inventory import list_datasets
 from study.ledger import Ended
 from study.record import TrialRecord
 from study.reproduce.paper_table import _beside
@@ -19,6 +21,8 @@ from study.tables.table import build_table, render_table
 from study.tables.variant import render_effects
 from tests.study.conftest import make_records
 from tests.study.made_up import confirm_seeds
+from tests.trainables.pictures import Pictures
+from trainables.data.preparation import prepare_dataset
 from trainables.measurement import Measurement
 from trainables.suggestion import Suggestion
 
@@ -35,6 +39,7 @@ EFFECTS = {
     "FID is", "by",
 }  # fmt: skip
 
+DATASETS = {"name", "train", "validation", "test", "size", "channels", "labels", "fingerprint"}
 BESIDE = {"stratum", "ours", "paper", "difference", "rank ours", "rank paper"}
 
 
@@ -254,3 +259,36 @@ def test_the_papers_table_beside_ours_is_whole_at_any_width(width: int) -> None:
     table = build_table(spec, records)
     lines = check(lambda: _beside(table), width, BESIDE, title="ours")
     assert sum("1267.8 ± 47.0" in line for line in lines) == len(table.cells)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with two prepared sets, one of them with a long name."""
+    storage = tmp_path_factory.mktemp("storage")
+    paths = [*(f"train/{n:02}.png" for n in range(20)), *(f"test/{n}.png" for n in range(5))]
+    tree = Pictures.write_tree(storage / "tree", *paths)
+    for name in ("mine", "faces_of_many_people"):
+        prepare_dataset(name, str(tree), storage / "data")
+    return storage
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_table_of_data_sets_is_whole_at_any_width(width: int, prepared: Path) -> None:
+    console = terminal(width)
+    list_datasets(prepared, console)
+    lines = console.export_text().splitlines()
+    end = next(at for at, line in enumerate(lines) if line.strip() == "faces_of_many_people")
+    table = lines[:end]
+    assert all(cell_len(line) <= width for line in table)
+    top = table[0]
+    for header in sorted(DATASETS, key=len, reverse=True):
+        top = top.replace(header, "")
+    assert not top.strip(), "a header is not whole"
+    for name in ("mine", "faces_of_many_people"):
+        row = next(line.split() for line in table if line.split()[:1] == [name])
+        assert "18" in row
+        assert "5" in row
+        assert re.fullmatch("[0-9a-f]{12}", row[-1])
+    is_wide = all(header in table[0] for header in DATASETS)
+    assert is_wide or "not shown at this width: " in "".join(table)
+    assert is_wide or width < 100
