@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from trainables.data.plan import Plan
 from trainables.data.prepared_file import SPLITS
+from trainables.error import InputError
 from trainables.file import write_atomically
 from trainables.picture import decode, exact_pixels, fitted_pixels, without_alpha
 from trainables.sources import SourceImage
@@ -27,7 +28,7 @@ def write_contact_sheet(plan: Plan, path: Path) -> None:
         path: the PNG to write.
 
     Raises:
-        InputError: an image does not decode.
+        InputError: an image does not decode, or the PNG cannot be written.
     """
     column = SIDE * (PICTURE + GAP) + GAP
     height = TITLE + SIDE * (PICTURE + LABEL + GAP) + GAP
@@ -79,5 +80,9 @@ def _fitting(
 def _save(page: Image.Image, path: Path) -> None:
     file = io.BytesIO()
     page.save(file, "PNG")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, file.getvalue())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, file.getvalue())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"the contact sheet {path} cannot be written: {reason}") from error

@@ -1,16 +1,20 @@
 """`study data prepare` says what it understood before it works, and what is lost on the way."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from study.cli import main
+from tests.trainables.pictures import Pictures
 from trainables.config import ImageFormat
 from trainables.data.prepared_file import find_prepared, read_splits
 
@@ -94,6 +98,20 @@ def test_a_contact_sheet_shows_the_images_of_each_split(study: Command, tmp_path
     assert not is_red[:, 2 * third + 20 :].any()
     assert is_blue[:, 2 * third :].sum() > 4 * 60**2
     assert not study.storage.exists()
+
+
+@pytest.mark.parametrize("where", ["folder", "folder/notes.txt/sheet.png"])
+def test_a_contact_sheet_that_cannot_be_written_is_one_sentence(
+    where: str, study: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("a file")
+    source = split_photos(tmp_path / "source")
+    code, told = study.prepare(source, "--preview", str(tmp_path / where))
+    assert code == 2
+    assert f"error: the contact sheet {tmp_path / where} cannot be written: " in told
+    assert not study.storage.exists()
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["notes.txt"]
 
 
 def test_sizes_that_differ_are_told_with_the_remedy(study: Command, tmp_path: Path) -> None:
@@ -219,8 +237,6 @@ def test_an_image_broken_behind_the_first_thousand_is_left_out_too(
 ) -> None:
     import zipfile
 
-    from tests.trainables.pictures import Pictures
-
     path = tmp_path / "many.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(2100):
@@ -283,6 +299,108 @@ def test_an_option_out_of_its_bounds_is_one_sentence(
     code, told = study.prepare(split_photos(tmp_path / "source"), option, value)
     assert code == 2
     assert told.startswith(f"error: {option}: ")
+
+
+def test_copies_between_splits_are_taken_only_by_word(study: Command, tmp_path: Path) -> None:
+    source = split_photos(tmp_path / "source")
+    (source / "test/0.png").write_bytes((source / "train/00.png").read_bytes())
+    code, told = study.prepare(source)
+    assert code == 2
+    assert "share 1 of " in told
+    assert "--allow-duplicates" in told
+    assert find_prepared("mine", study.storage / "data") is None
+    code, told = study.prepare(source, "--allow-duplicates")
+    assert code == 0
+    code, listed = study("data", "list")
+    for text in (told, listed):
+        assert "share 1 of " in text
+        assert "pixel by pixel" in text
+
+
+def write_shards(folder: Path) -> Path:
+    """20 train and 8 test images of four fine and two coarse classes, four images a patient."""
+    folder.mkdir()
+    for split, first, num in (("train", 0, 20), ("test", 20, 8)):
+        numbers = range(first, first + num)
+        columns = {
+            "image": [Pictures.png(number) for number in numbers],
+            "fine_label": [number % 4 for number in numbers],
+            "coarse_label": [number % 2 for number in numbers],
+            "patient": [number // 4 for number in numbers],
+        }
+        pq.write_table(pa.table(columns), folder / f"{split}.parquet")
+    return folder
+
+
+def test_classes_are_those_of_the_column_that_is_asked_for(study: Command, tmp_path: Path) -> None:
+    source = write_shards(tmp_path / "source")
+    code, told = study.prepare(source)
+    assert code == 2
+    assert "say which: --label fine_label or --label coarse_label" in told
+    code, told = study.prepare(source, "--label", "coarse_label")
+    assert code == 0
+    assert "classes: the column coarse_label" in told
+    prepared = find_prepared("mine", study.storage / "data")
+    assert prepared is not None
+    for images, labels in read_splits(prepared).values():
+        known = {Pictures.png(number): number % 2 for number in range(28)}
+        pictures = (Image.fromarray(image.transpose(1, 2, 0)) for image in images)
+        assert [known[Pictures.encoded(picture)] for picture in pictures] == labels.tolist()
+
+
+@pytest.mark.parametrize("kind", ["column", "pattern"])
+def test_no_group_that_is_asked_for_is_parted(kind: str, study: Command, tmp_path: Path) -> None:
+    if kind == "column":
+        source = write_shards(tmp_path / "source")
+        options = ["--label", "none", "--group", "patient"]
+    else:
+        names = [f"p{number // 4}_{number}.png" for number in range(28)]
+        source = Pictures.write_tree(tmp_path / "source", *names)
+        options = ["--group", r"^(p\d+)_", "--test-share", "0.2"]
+    code, told = study.prepare(source, *options)
+    assert code == 0
+    assert "7, none parted by a cut" in told
+    prepared = find_prepared("mine", study.storage / "data")
+    assert prepared is not None
+    patient = {Pictures.png(number): number // 4 for number in range(28)}
+    split_of: dict[int, set[str]] = {}
+    for split, (images, _) in read_splits(prepared).items():
+        assert len(images)
+        for image in images:
+            data = Pictures.encoded(Image.fromarray(image.transpose(1, 2, 0)))
+            split_of.setdefault(patient[data], set()).add(split)
+    assert len(split_of) == 7
+    assert all(len(splits) == 1 for splits in split_of.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--label", "nope"], "--label nope: .* no such column, it has image, fine_label"),
+        (["--label", ""], "--label: string should have at least 1 character"),
+        (["--label", "none", "--group", "nope"], "--group nope: .* no such column"),
+    ],
+)
+def test_a_column_that_is_not_there_is_one_sentence(
+    arguments: list[str], words: str, study: Command, tmp_path: Path
+) -> None:
+    code, told = study.prepare(write_shards(tmp_path / "source"), *arguments)
+    assert code == 2
+    assert re.match(f"error: {words}", told)
+    assert not study.storage.exists()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [("(", "is not a regular expression"), ("zzz", "finds nothing in 25 of 25 paths")],
+)
+def test_a_pattern_of_groups_that_cannot_be_used_is_one_sentence(
+    pattern: str, words: str, study: Command, tmp_path: Path
+) -> None:
+    code, told = study.prepare(split_photos(tmp_path / "source"), "--group", pattern)
+    assert code == 2
+    assert told.startswith(f"error: --group {pattern!r} {words}")
+    assert not study.storage.exists()
 
 
 def test_a_known_set_is_not_resized_under_its_name(study: Command, tmp_path: Path) -> None:
